@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel's structures, with only the members that are read. tcpio/kernel/structs.py puts each member at
+ * the offset that the running kernel's BTF gives, and replaces this file by the result; nothing here depends
+ * on the order or on what lies between. A member that the kernel has inside anonymous structs or unions is
+ * written as if they were not there.
+ *
+ * possible_net_t is one pointer to struct net, and is written as that pointer.
+ */
+#ifndef TCPIO_KERNEL_H
+#define TCPIO_KERNEL_H
+
+struct ns_common {
+	u32 inum;
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+struct net_device {
+	struct net *nd_net;
+	u32 priv_flags;
+};
+
+struct dst_entry {
+	struct net_device *dev;
+};
+
+struct in6_addr {
+	u8 in6_u[16];
+};
+
+struct sock_common {
+	u32 skc_daddr;
+	u8 skc_state;
+	struct net *skc_net;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	struct dst_entry *sk_dst_cache;
+	u16 sk_type;
+	u16 sk_protocol;
+};
+
+struct ipv6_pinfo {
+	struct in6_addr saddr;
+};
+
+struct inet_sock {
+	struct ipv6_pinfo *pinet6;
+	u32 inet_saddr;
+};
+
+struct tcp_sock {
+	u32 snd_nxt;
+};
+
+struct request_sock_ops {
+	u32 family;
+};
+
+struct request_sock {
+	struct sock_common __req_common;
+	struct request_sock_ops *rsk_ops;
+};
+
+struct flowi_common {
+	u8 flowic_proto;
+};
+
+struct flowi6 {
+	struct flowi_common __fl_common;
+	struct in6_addr daddr;
+	struct in6_addr saddr;
+};
+
+struct kvec {
+	void *iov_base;
+};
+
+struct ip_reply_arg {
+	struct kvec iov[1];
+};
+
+struct sk_buff {
+	struct sock *sk;
+	struct net_device *dev;
+	unsigned long _skb_refdst;
+	u32 len;
+	u32 data_len;
+	u8 pkt_type;	/* a bit-field: see read_pkt_type() */
+	u32 skb_iif;
+	u16 protocol;
+	u16 transport_header;
+	u16 network_header;
+	u32 end;
+	u8 *head;
+	u8 *data;
+};
+
+struct skb_shared_info {
+	u16 gso_segs;
+};
+
+#endif

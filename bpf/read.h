@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Reads of kernel memory. Every one is explicit: a pointer into the kernel is never followed by the
+ * language, so the same code works in fentry, kprobe and raw tracepoint programs.
+ */
+#ifndef TCPIO_READ_H
+#define TCPIO_READ_H
+
+/* The value of a member, 0 if the address cannot be read (as bpf_probe_read_kernel() leaves it). */
+#define READ(member)                                                         \
+	({                                                                   \
+		typeof(member) value_;                                       \
+		bpf_probe_read_kernel(&value_, sizeof(value_), &(member));   \
+		value_;                                                      \
+	})
+
+#define SKB_DST_PTRMASK (~1UL)	/* include/linux/skbuff.h: the low bit says "not counted" */
+
+/* The TCP header without options, as RFC 9293 has it. */
+struct tcp_header {
+	__be16 source;
+	__be16 dest;
+	__be32 seq;
+	__be32 ack_seq;
+	u8 offset;	/* header length in 32-bit words << 4, reserved bits, AE */
+	u8 flags;
+	__be16 window;
+	__be16 check;
+	__be16 urg_ptr;
+};
+
+/* The IPv4 header without options (RFC 791). */
+struct ipv4_header {
+	u8 version_ihl;
+	u8 tos;
+	__be16 tot_len;
+	__be16 id;
+	__be16 frag_off;
+	u8 ttl;
+	u8 protocol;
+	__be16 check;
+	__be32 saddr;
+	__be32 daddr;
+};
+
+/* The IPv6 header (RFC 8200). */
+struct ipv6_header {
+	__be32 flow;
+	__be16 payload_len;
+	u8 nexthdr;
+	u8 hop_limit;
+	u64 saddr[2];
+	u64 daddr[2];
+};
+
+static __always_inline void set_ipv4(u64 address[2], __be32 ipv4)
+{
+	address[0] = 0;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	address[1] = (u64)ipv4 << 32 | 0xffff0000;
+#else
+	address[1] = 0xffff00000000 | ipv4;
+#endif
+}
+
+static __always_inline void read_ipv6(u64 address[2], const void *from)
+{
+	bpf_probe_read_kernel(address, 16, from);
+}
+
+/* What lies on the kernel's stack, offset bytes above sp. */
+static __always_inline unsigned long read_stack(unsigned long sp, u32 offset)
+{
+	unsigned long *at = (void *)(sp + offset);
+
+	return READ(*at);
+}
+
+/* enum skb packet class (include/uapi/linux/if_packet.h): the 3-bit field that begins this byte. */
+static __always_inline u8 read_pkt_type(struct sk_buff *skb)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return READ(skb->pkt_type) & 7;
+#else
+	return READ(skb->pkt_type) >> 5;
+#endif
+}
+
+static __always_inline u32 read_netns(struct net *net)
+{
+	return READ(net->ns.inum);
+}
+
+static __always_inline u32 read_sock_netns(struct sock *sk)
+{
+	return read_netns(READ(sk->__sk_common.skc_net));
+}
+
+static __always_inline u32 read_dev_netns(struct net_device *dev)
+{
+	return read_netns(READ(dev->nd_net));
+}
+
+/* skb_shinfo() of a 64-bit kernel, where skb->end is an offset. */
+static __always_inline u16 read_segs(struct sk_buff *skb)
+{
+	struct skb_shared_info *shared = (void *)(READ(skb->head) + READ(skb->end));
+	u16 segs = READ(shared->gso_segs);
+
+	return segs ? segs : 1;
+}
+
+#endif

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where segments are seen: the table of sites and ways to attach, and the choice among them.
+
+Three rungs, best first. *fentry* and *kprobe* stand where TCP hands a segment to IP and IP hands one to TCP;
+*tracepoint* stands where a device is handed a packet, and serves kernels that have neither of the others.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from tcpio.errors import UnsupportedKernel
+from tcpio.schema.support import Support, Verdict
+
+
+class Kind(Enum):
+    """A kind of eBPF program; the value is what doctor calls it."""
+
+    FENTRY = "fentry"
+    FEXIT = "fexit"
+    KPROBE = "kprobe"
+    RAW_TRACEPOINT = "tracepoint"
+
+
+class Rung(Enum):
+    """A way to attach as a whole; the value is what ``--attach`` takes."""
+
+    FENTRY = "fentry"
+    KPROBE = "kprobe"
+    TRACEPOINT = "tracepoint"
+
+
+class Direction(Enum):
+    """What ``--dir`` takes."""
+
+    SEND = "send"
+    RECEIVE = "receive"
+
+
+@dataclass(frozen=True)
+class Hook:
+    """One program at one place.
+
+    Args:
+        kind: The kind of program.
+        target: The kernel's function or tracepoint; ``on_TARGET`` in bpf/trace.c takes it from there.
+    """
+
+    kind: Kind
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}:{self.target}"
+
+
+@dataclass(frozen=True)
+class Way:
+    """Hooks that together see all segments of a site, each once."""
+
+    rung: Rung
+    hooks: tuple[Hook, ...]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place where segments leave or enter TCP.
+
+    Args:
+        name: What doctor calls it.
+        direction: Sent or received.
+        is_ipv6: Whether it exists only where IPv6 is built into the kernel.
+        ways: How to see it, best first.
+    """
+
+    name: str
+    direction: Direction
+    is_ipv6: bool
+    ways: tuple[Way, ...]
+
+
+RETURN = "return"
+"""In PARAMETERS: what the function returned."""
+
+PARAMETERS = {
+    "ip_queue_xmit": ("sk", "skb"),
+    "ip_build_and_send_pkt": ("skb", "sk", "saddr", "daddr"),
+    # orig_sk came with Linux 6.13 ("ipv4: tcp: give socket pointer to control skbs"); 0 before.
+    "ip_send_unicast_reply": ("sk", "orig_sk?", "saddr", "daddr", "arg", "len"),
+    "ip6_xmit": ("sk", "skb", "fl6"),
+    "inet6_csk_xmit": ("sk", "skb"),
+    "tcp_make_synack": ("req", RETURN),
+    "tcp_v6_send_response": ("skb", "seq", "ack", "win", "tsecr", "rst"),
+    "tcp_v4_rcv": ("skb",),
+    "tcp_v6_rcv": ("skb",),
+    "net_dev_queue": ("skb",),
+    "netif_receive_skb": ("skb",),
+}
+"""The kernel's names of the parameters that each on_TARGET in bpf/trace.c takes; ``?`` marks what a kernel may lack."""
+
+
+def _fentry(*targets: str) -> Way:
+    return Way(Rung.FENTRY, tuple(Hook(Kind.FENTRY, target) for target in targets))
+
+
+def _kprobe(target: str) -> Way:
+    return Way(Rung.KPROBE, (Hook(Kind.KPROBE, target),))
+
+
+_DEVICE_SEND = Way(Rung.TRACEPOINT, (Hook(Kind.RAW_TRACEPOINT, "net_dev_queue"),))
+_DEVICE_RECEIVE = Way(Rung.TRACEPOINT, (Hook(Kind.RAW_TRACEPOINT, "netif_receive_skb"),))
+
+SITES = (
+    Site(
+        "send: IPv4, from a socket",
+        Direction.SEND,
+        is_ipv6=False,
+        ways=(_fentry("ip_queue_xmit"), _kprobe("ip_queue_xmit"), _DEVICE_SEND),
+    ),
+    Site(
+        "send: IPv4, SYN-ACK",
+        Direction.SEND,
+        is_ipv6=False,
+        ways=(_fentry("ip_build_and_send_pkt"), _kprobe("ip_build_and_send_pkt"), _DEVICE_SEND),
+    ),
+    Site(
+        "send: IPv4, RST or ACK without a socket",
+        Direction.SEND,
+        is_ipv6=False,
+        ways=(
+            _fentry("ip_send_unicast_reply"),
+            # Nine parameters or more: x86 attaches fentry there since Linux 6.6 (473e3150e30a, "bpf, x86: allow
+            # function arguments up to 12 for TRACING"). Before it a kprobe, which softirqs alone enter: see below.
+            Way(Rung.FENTRY, (Hook(Kind.KPROBE, "ip_send_unicast_reply"),)),
+            _kprobe("ip_send_unicast_reply"),
+            _DEVICE_SEND,
+        ),
+    ),
+    Site(
+        "send: IPv6",
+        Direction.SEND,
+        is_ipv6=True,
+        ways=(
+            _fentry("ip6_xmit"),
+            # Seven parameters: the same commit. Before it, three hooks that share the work. The kernel skips a
+            # kprobe's program while another runs on the same CPU, and a program in process context can be
+            # interrupted: so no kprobe on ip6_xmit, where all segments pass, but on the replies alone.
+            Way(
+                Rung.FENTRY,
+                (
+                    Hook(Kind.FENTRY, "inet6_csk_xmit"),
+                    Hook(Kind.FEXIT, "tcp_make_synack"),
+                    Hook(Kind.KPROBE, "tcp_v6_send_response"),
+                ),
+            ),
+            _kprobe("ip6_xmit"),
+            _DEVICE_SEND,
+        ),
+    ),
+    Site(
+        "receive: IPv4",
+        Direction.RECEIVE,
+        is_ipv6=False,
+        ways=(_fentry("tcp_v4_rcv"), _kprobe("tcp_v4_rcv"), _DEVICE_RECEIVE),
+    ),
+    Site(
+        "receive: IPv6",
+        Direction.RECEIVE,
+        is_ipv6=True,
+        ways=(_fentry("tcp_v6_rcv"), _kprobe("tcp_v6_rcv"), _DEVICE_RECEIVE),
+    ),
+)
+
+_DEVICE_RUNG = Rung.TRACEPOINT
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was decided for a site.
+
+    Args:
+        site: The site.
+        way: How it will be seen; None where it does not exist or cannot be seen.
+        refused: Each better way, with the reason why not.
+    """
+
+    site: Site
+    way: Way | None
+    refused: tuple[tuple[Way, str], ...]
+
+
+Ask = Callable[[Hook], Verdict]
+"""Tells whether this kernel lets a hook be attached."""
+
+
+def choose(ask: Ask, *, rung: Rung | None, directions: Sequence[Direction], has_ipv6: bool) -> tuple[Choice, ...]:
+    """Choose for each site of these directions the first way that this kernel allows.
+
+    The device's view of a direction sees all its sites at once: it is taken for all of them or for none.
+
+    Args:
+        ask: Asked only for what must be known.
+        rung: Only this rung; None is the best one.
+        directions: Which sites.
+        has_ipv6: Whether the kernel has IPv6.
+    """
+    choices: list[Choice] = []
+    for direction in directions:
+        sites = [site for site in SITES if site.direction is direction and (has_ipv6 or not site.is_ipv6)]
+        near = [_choose_way(site, ask, _near_ways(site, rung)) for site in sites]
+        if all(choice.way for choice in near):
+            choices += near
+            continue
+        device = [way for way in sites[0].ways if way.rung is _DEVICE_RUNG and rung in (None, _DEVICE_RUNG)]
+        choices += [
+            Choice(site, choice.way, earlier.refused + choice.refused)
+            for site, earlier in zip(sites, near, strict=True)
+            for choice in [_choose_way(site, ask, device)]
+        ]
+    return tuple(choices)
+
+
+def _near_ways(site: Site, rung: Rung | None) -> list[Way]:
+    return [way for way in site.ways if way.rung is not _DEVICE_RUNG and rung in (None, way.rung)]
+
+
+def _choose_way(site: Site, ask: Ask, ways: Sequence[Way]) -> Choice:
+    refused: list[tuple[Way, str]] = []
+    for way in ways:
+        reason = next(_refusals(way, ask), None)
+        if reason is None:
+            return Choice(site, way, tuple(refused))
+        refused.append((way, reason))
+    return Choice(site, None, tuple(refused))
+
+
+def _refusals(way: Way, ask: Ask) -> Iterator[str]:
+    for hook in way.hooks:
+        verdict = ask(hook)
+        if verdict.support is not Support.YES:
+            yield f"{hook}: {verdict.reason}"
+
+
+def hooks_of(choices: Sequence[Choice]) -> tuple[Hook, ...]:
+    """Give the hooks of all choices, each once.
+
+    Raises:
+        UnsupportedKernel: A site cannot be seen.
+    """
+    for choice in choices:
+        if choice.way is None:
+            reasons = "; ".join(dict.fromkeys(reason for _, reason in choice.refused))
+            raise UnsupportedKernel(
+                f"cannot trace '{choice.site.name}': {reasons}",
+                hint="run 'tcpio doctor' to see what this kernel offers, or choose another --attach",
+            )
+    return tuple(dict.fromkeys(hook for choice in choices if choice.way for hook in choice.way.hooks))
+
+
+def rungs_of(choices: Sequence[Choice]) -> tuple[Rung, ...]:
+    """Give the rungs in use, best first."""
+    used = {choice.way.rung for choice in choices if choice.way}
+    return tuple(rung for rung in Rung if rung in used)

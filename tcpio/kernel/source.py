@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From a choice of hooks to the text of the eBPF programs. Pure: nothing here touches the kernel."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tcpio.kernel import structs
+from tcpio.kernel.btf import Btf
+from tcpio.kernel.hooks import PARAMETERS, RETURN, Hook, Kind
+from tcpio.schema.c_header import BPF_DIR
+
+_X86_REGISTER_PARAMETERS = 6
+_STACK_WORD = 8
+
+_INTEGERS = frozenset({"saddr", "daddr", "len", "seq", "ack", "win", "tsecr", "rst"})  # the others are pointers
+
+_PROGRAM = """
+/* {hook} */
+int {name}({context} *ctx)
+{{
+	return on_{target}({arguments});
+}}
+"""
+_CONTEXTS = {
+    Kind.FENTRY: "unsigned long long",
+    Kind.FEXIT: "unsigned long long",
+    Kind.KPROBE: "struct pt_regs",
+    Kind.RAW_TRACEPOINT: "struct bpf_raw_tracepoint_args",
+}
+
+@dataclass(frozen=True)
+class Program:
+    """One eBPF program of a source.
+
+    Args:
+        hook: Where it belongs.
+        name: Its function's name.
+    """
+
+    hook: Hook
+    name: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """What BCC compiles.
+
+    Args:
+        text: C, complete but for BCC's own helpers and bpf/*.h.
+        programs: The functions in it that are to be loaded.
+    """
+
+    text: str
+    programs: tuple[Program, ...]
+
+
+class MissingParameterError(Exception):
+    """This kernel's function lacks a parameter, or has it where it cannot be read."""
+
+
+def make_source(btf: Btf, hooks: Sequence[Hook], wanted: str) -> Source:
+    """Give the programs for these hooks.
+
+    Args:
+        btf: The kernel's types.
+        hooks: What will be attached.
+        wanted: C that says of ``r``, a ``struct tcp_record *``, whether it is wanted; made of numbers only.
+
+    Raises:
+        UnsupportedKernel: The kernel's structs are not as bpf/kernel.h expects.
+        MissingParameterError: A function's parameters are not as PARAMETERS expects.
+    """
+    programs = tuple(Program(hook, f"run_{hook.kind.value}_{hook.target}") for hook in hooks)
+    text = "\n".join(
+        (
+            "#include <uapi/linux/ptrace.h>",
+            structs.to_c(btf),
+            f"#define TCPIO_WANTED(r) ({wanted})",
+            (BPF_DIR / "trace.c").read_text(),
+            *(_program(program, btf) for program in programs),
+        )
+    )
+    return Source(text, programs)
+
+
+def _program(program: Program, btf: Btf) -> str:
+    hook = program.hook
+    return _PROGRAM.format(
+        hook=hook,
+        name=program.name,
+        context=_CONTEXTS[hook.kind],
+        target=hook.target,
+        arguments=", ".join(("ctx", *arguments(hook, btf.find_parameters(hook.target)))),
+    )
+
+
+def arguments(hook: Hook, parameters: Sequence[str] | None) -> tuple[str, ...]:
+    """Give the C of each argument that ``on_TARGET`` takes, read from the program's context.
+
+    Args:
+        hook: The hook.
+        parameters: The kernel's names of the function's parameters; None if it does not tell. A tracepoint's are
+            taken to be those of PARAMETERS.
+
+    Raises:
+        MissingParameterError: A parameter is missing, or lies where it cannot be read.
+    """
+    wanted = PARAMETERS[hook.target]
+    if hook.kind is Kind.RAW_TRACEPOINT:
+        parameters = wanted
+    if parameters is None:
+        raise MissingParameterError("the kernel's BTF does not describe this function")
+    return tuple(_argument(hook.kind, name, parameters) for name in wanted)
+
+
+def _argument(kind: Kind, name: str, parameters: Sequence[str]) -> str:
+    bare = name.removesuffix("?")
+    cast = "(u32)" if bare in _INTEGERS else "(void *)"
+    if bare == RETURN:
+        return f"{cast}ctx[{len(parameters)}]"
+    if bare in parameters:
+        return cast + _read_argument(kind, bare, parameters.index(bare))
+    if bare != name:
+        return "0"
+    raise MissingParameterError(f"it has no parameter {bare}")
+
+
+def _read_argument(kind: Kind, name: str, index: int) -> str:
+    if kind is Kind.RAW_TRACEPOINT:
+        return f"ctx->args[{index}]"
+    if kind is not Kind.KPROBE:
+        return f"ctx[{index}]"
+    if index < _X86_REGISTER_PARAMETERS:
+        return f"PT_REGS_PARM{index + 1}(ctx)"
+    if platform.machine() != "x86_64":
+        raise MissingParameterError(f"its parameter {name} is not in a register")
+    # At a function's entry the return address is on top of the stack, the seventh parameter behind it.
+    return f"read_stack(PT_REGS_SP(ctx), {_STACK_WORD * (index - _X86_REGISTER_PARAMETERS + 1)})"

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Put the members of bpf/kernel.h where this kernel has them."""
+
+from tcpio.errors import UnsupportedKernel
+from tcpio.kernel.btf import Btf, Place
+from tcpio.schema.c_header import Member, read_header
+
+_BITS = 8
+
+_STRUCT = """struct {name} {{
+	union {{
+{members}	}};
+}};
+"""
+_MEMBER = "\t\tstruct {{ char at_{name}_[{offset}]; {declaration}; }} __attribute__((packed));\n"
+_FIRST_MEMBER = "\t\t{declaration};\n"
+
+
+def to_c(btf: Btf) -> str:
+    """Give bpf/kernel.h with each member at this kernel's offset.
+
+    Members may overlap (a kernel's unions do), so each is an arm of a union that begins with what lies before it.
+
+    Raises:
+        UnsupportedKernel: The kernel has no such member, or has it in another size.
+    """
+    structs = read_header("kernel.h").structs
+    return "#define TCPIO_KERNEL_H\n\n" + "\n".join(
+        _STRUCT.format(name=name, members="".join(_place(btf, name, member) for member in members))
+        for name, members in structs.items()
+    )
+
+
+def _place(btf: Btf, struct: str, member: Member) -> str:
+    place = btf.find_member(struct, member.name)
+    if place is None:
+        raise UnsupportedKernel(
+            f"this kernel's struct {struct} has no member {member.name}",
+            hint="it is newer or older than what tcpio knows; please report it with the output of 'uname -r'",
+        )
+    _check(struct, member, place)
+    template = _MEMBER if place.bit_offset else _FIRST_MEMBER
+    return template.format(name=member.name, offset=place.bit_offset // _BITS, declaration=member.declaration)
+
+
+def _check(struct: str, member: Member, place: Place) -> None:
+    # A nested struct has no size of its own in the header: its members are checked instead.
+    declared = None if member.item_size is None else member.item_size * (member.count or 1)
+    fits = declared is None or (place.bit_size <= declared * _BITS if place.bit_size else place.size == declared)
+    if not fits or place.bit_offset % _BITS:
+        raise UnsupportedKernel(
+            f"this kernel's struct {struct} has {member.name} in another form: {place}",
+            hint="it is newer or older than what tcpio knows; please report it with the output of 'uname -r'",
+        )

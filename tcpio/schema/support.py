@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What can be said of a feature."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Support(Enum):
+    """An answer has three values: that something could not be asked is not a no."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "cannot tell"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An answer and, unless it is yes, why."""
+
+    support: Support
+    reason: str = ""
+
+
+YES = Verdict(Support.YES)
