@@ -65,8 +65,7 @@ class Btf:
     def __init__(self, data: bytes, source: str, names: Iterable[str]) -> None:
         try:
             magic, _, _, header_length, types, types_length, strings, strings_length = struct.unpack_from(_HEADER, data)
-            if magic != _MAGIC:
-                raise ValueError("it does not begin with BTF's magic number")
+            _check_magic(magic)
             start = header_length + types
             self._words = memoryview(data)[start : start + types_length].cast("I")
             start = header_length + strings
@@ -172,6 +171,11 @@ class Btf:
         """Find the id by which the kernel knows a function's type; None if it has no such function."""
         start = self._functions.get(function)
         return None if start is None else self._starts.index(start)
+
+
+def _check_magic(magic: int) -> None:
+    if magic != _MAGIC:
+        raise ValueError("it does not begin with BTF's magic number")
 
 
 def read_btf(names: Iterable[str], path: Path | None = None) -> Btf:

@@ -260,3 +260,14 @@ def rungs_of(choices: Sequence[Choice]) -> tuple[Rung, ...]:
     """Give the rungs in use, best first."""
     used = {choice.way.rung for choice in choices if choice.way}
     return tuple(rung for rung in Rung if rung in used)
+
+
+RUNG_NOTES = {
+    Rung.FENTRY: "between TCP and IP; the kernel counts what it skips",
+    Rung.KPROBE: "between TCP and IP; a program that interrupts another on the same CPU is skipped, "
+    "which the kernel counts since Linux 6.7",
+    Rung.TRACEPOINT: "where devices are handed packets: behind netfilter's output and before its input, so what these "
+    "drop is shown as if it had arrived, and what they reject with a reset as if TCP had; forwarded segments show as "
+    "received; IPsec hides segments; of a segment in IP fragments the first is shown",
+}
+"""What is to be known of each rung, in the words of doctor and README."""

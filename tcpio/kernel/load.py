@@ -30,7 +30,7 @@ def import_bcc() -> ModuleType:
         UnsupportedKernel: It is not installed for this Python, or it is the package of that name on PyPI.
     """
     try:
-        import bcc  # noqa: PLC0415, TID253  LLVM comes with it: only what compiles pays for that
+        import bcc  # noqa: PLC0415, TID251  LLVM comes with it: only what compiles pays for that
     except ImportError as error:
         raise UnsupportedKernel(
             f"BCC is not installed for {sys.executable}: {error}",
@@ -79,7 +79,7 @@ class Attached:
         try:
             with _stderr_in(messages):
                 self._bpf: Any = bcc.BPF(text=source.text.encode(), cflags=[f"-I{BPF_DIR}", "-Werror"])
-        except Exception as error:  # noqa: BLE001  BCC raises nothing more precise
+        except Exception as error:  # BCC raises nothing more precise
             lines = [line for line in "".join(messages).splitlines() if line.strip()]
             raise UnsupportedKernel(
                 f"BCC cannot compile tcpio's programs: {next(filter(_is_error, lines), error)}",

@@ -29,6 +29,7 @@ _CONTEXTS = {
     Kind.RAW_TRACEPOINT: "struct bpf_raw_tracepoint_args",
 }
 
+
 @dataclass(frozen=True)
 class Program:
     """One eBPF program of a source.

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Put the members of bpf/kernel.h where this kernel has them."""
 
+import sys
+
 from tcpio.errors import UnsupportedKernel
 from tcpio.kernel.btf import Btf, Place
 from tcpio.schema.c_header import Member, read_header
@@ -46,9 +48,17 @@ def _place(btf: Btf, struct: str, member: Member) -> str:
 def _check(struct: str, member: Member, place: Place) -> None:
     # A nested struct has no size of its own in the header: its members are checked instead.
     declared = None if member.item_size is None else member.item_size * (member.count or 1)
-    fits = declared is None or (place.bit_size <= declared * _BITS if place.bit_size else place.size == declared)
-    if not fits or place.bit_offset % _BITS:
+    if not (declared is None or _fits(member, declared, place)) or place.bit_offset % _BITS:
         raise UnsupportedKernel(
             f"this kernel's struct {struct} has {member.name} in another form: {place}",
             hint="it is newer or older than what tcpio knows; please report it with the output of 'uname -r'",
         )
+
+
+def _fits(member: Member, declared: int, place: Place) -> bool:
+    if place.bit_size:
+        return place.bit_size <= declared * _BITS
+    # Of a wider integer the low part is at the same place on little-endian machines: net_device's priv_flags has been
+    # 32 and 64 bits, and 32 bits of 64.
+    is_low_part = sys.byteorder == "little" and not member.is_pointer and not member.count
+    return place.size >= declared if is_low_part else place.size == declared

@@ -7,16 +7,11 @@ IPv4 addresses are v4-mapped (RFC 4291, 2.5.5.2).
 import socket
 import sys
 
-import numpy as np
-import numpy.typing as npt
-
 BYTES = 16
 BITS = 128
 IPV4_BITS = 32
 
 V4_MAPPED = bytes(10) + b"\xff\xff"
-_V4_MAPPED_WORD = np.uint64(int.from_bytes(V4_MAPPED[8:] + bytes(4), sys.byteorder))
-_V4_MAPPED_MASK = np.uint64(int.from_bytes(b"\xff" * 4 + bytes(4), sys.byteorder))
 
 
 def to_words(address: bytes) -> tuple[int, int]:
@@ -43,8 +38,3 @@ def to_text(address: bytes) -> str:
     if address.startswith(V4_MAPPED):
         return socket.inet_ntop(socket.AF_INET, address[len(V4_MAPPED) :])
     return socket.inet_ntop(socket.AF_INET6, address)
-
-
-def is_ipv4(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """Tell which rows of shape (N, 2) are v4-mapped; shape (N,)."""
-    return (words[:, 0] == 0) & (words[:, 1] & _V4_MAPPED_MASK == _V4_MAPPED_WORD)

@@ -84,30 +84,32 @@ def parse_header(text: str, name: str) -> Header:
     Raises:
         LayoutError: A struct or enum holds a line that is not in the subset.
     """
-    structs: dict[str, tuple[Member, ...]] = {}
+    structs: dict[str, list[Member]] = {}
     enums: dict[str, dict[str, int]] = {}
-    members: list[Member] = []
-    enumerators: dict[str, int] = {}
-    inside: tuple[str, str] | None = None
+    inside: list[Member] | dict[str, int] | None = None
     for number, line in enumerate(text.splitlines(), start=1):
         code = _COMMENT.sub("", line).strip()
         if inside is None:
             opened = _OPEN.fullmatch(code)
             if opened:
-                inside, members, enumerators = (opened[1], opened[2]), [], {}
+                inside = structs.setdefault(opened[2], []) if opened[1] == "struct" else enums.setdefault(opened[2], {})
         elif code == "};":
-            if inside[0] == "struct":
-                structs[inside[1]] = tuple(members)
-            else:
-                enums[inside[1]] = enumerators
             inside = None
-        elif inside[0] == "struct" and (member := _MEMBER.fullmatch(code)):
-            members.append(_to_member(member, line))
-        elif inside[0] == "enum" and (enumerator := _ENUMERATOR.fullmatch(code)):
-            enumerators[enumerator[1]] = int(enumerator[2])
-        elif code:
+        elif code and not _add(inside, code, line):
             raise LayoutError(f"{name}, line {number}: not in the subset that is read: {code}")
-    return Header(structs, enums)
+    return Header({struct: tuple(members) for struct, members in structs.items()}, enums)
+
+
+def _add(inside: list[Member] | dict[str, int], code: str, line: str) -> bool:
+    if isinstance(inside, list):
+        match = _MEMBER.fullmatch(code)
+        if match:
+            inside.append(_to_member(match, line))
+    else:
+        match = _ENUMERATOR.fullmatch(code)
+        if match:
+            inside[match[1]] = int(match[2])
+    return match is not None
 
 
 def _to_member(match: re.Match[str], line: str) -> Member:

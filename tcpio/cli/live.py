@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The running trace: rings -> order -> select -> lines -> file.
+
+Imported while the programs are compiled, see tcpio/cli/trace.py.
+"""
+
+import os
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+from tcpio.cli.colors import make_colors
+from tcpio.cli.options import TraceOptions
+from tcpio.cli.say import say
+from tcpio.cli.signals import Signals
+from tcpio.cli.ssh import find_own_session
+from tcpio.kernel.clock import WallClock
+from tcpio.kernel.cpus import read_online_cpus
+from tcpio.kernel.hooks import rungs_of
+from tcpio.kernel.load import Attached
+from tcpio.kernel.plan import Plan
+from tcpio.kernel.ring import Rings
+from tcpio.output.as_text import Chunk, TextFormat
+from tcpio.output.sink import Sink
+from tcpio.output.times import find_zone, make_time
+from tcpio.schema.batch import Batch, Lost
+from tcpio.schema.record import LOST, UNREADABLE, no_records
+from tcpio.stream.counts import Counts
+from tcpio.stream.order import NoOrder, Order
+from tcpio.stream.select import Limit, Select
+
+_SHORTEST_ROUND_S = 0.010
+"""However fast a ring fills: an order by the previous round needs rounds of some length."""
+
+_CHECK_S = 1.0
+"""How often to look for new CPUs and for the system's clock."""
+
+
+def run_live(options: TraceOptions, plan: Plan, attached: Attached) -> int:
+    """Trace until told to end, and give the exit status.
+
+    Raises:
+        TcpioError: Something failed; what could be printed has been.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(attached)
+        signals = stack.enter_context(Signals())
+        rings = stack.enter_context(Rings(options.ring_size, attached.set_ring, read_online_cpus))
+        rings.wait_also_for(signals.fd)
+        sink = stack.enter_context(Sink(options.write))
+        trace = _Trace(options, attached, rings, signals, sink)
+        try:
+            trace.begin(plan)
+            trace.run()
+        finally:
+            trace.end()
+    return 0
+
+
+class _Trace:
+    def __init__(self, options: TraceOptions, attached: Attached, rings: Rings, signals: Signals, sink: Sink) -> None:
+        self._options = options
+        self._attached = attached
+        self._rings = rings
+        self._signals = signals
+        self._sink = sink
+        self._clock = WallClock()
+        self._order = Order() if options.is_ordered else NoOrder()
+        self._select = Select(options.filters_outside)
+        self._limit = Limit(options.count)
+        self._format = TextFormat(
+            options.columns,
+            make_time(options.time_format, find_zone(options.zone), self._clock.to_wall_ns, time.monotonic_ns()),
+            is_wide=options.is_wide,
+            colors=make_colors(options.color, sink),
+        )
+        self._drained = 0
+        self._marked: dict[int, int] = {}  # CPU -> lost segments that have a mark
+        self._checked_s = time.monotonic()
+
+    def begin(self, plan: Plan) -> None:
+        """Write the header, let the programs run, and say so."""
+        if self._options.has_header:
+            self._sink.write([Chunk(self._format.header(), 0)])
+        self._attached.attach()
+        if not self._options.is_quiet:
+            self._say_ready(plan)
+
+    def _say_ready(self, plan: Plan) -> None:
+        rungs = " and ".join(rung.value for rung in rungs_of(plan.choices))
+        count = len(self._rings.cpus)
+        where = "all network namespaces" if self._options.netns is None else f"network namespace {self._options.netns}"
+        say(f"tcpio: tracing by {rungs} on {count} {'CPU' if count == 1 else 'CPUs'}, {where}")
+        session = find_own_session(os.environ, self._options.filters)
+        if session and not self._options.write:
+            say(f"tcpio: this SSH session's own segments are traced too; to leave them out: tcpio '!{session}'")
+
+    def run(self) -> None:
+        """Print rounds until something ends it."""
+        timeout_s = self._options.timeout_s
+        began_s = round_s = time.monotonic()
+        deadline_s = began_s + timeout_s if timeout_s else float("inf")
+        while not self._is_over() and round_s < deadline_s:
+            self._rings.wait(min(round_s + self._options.delay_s, deadline_s) - time.monotonic())
+            self._signals.clear()
+            self._take(self._rings.drain())
+            now_s = time.monotonic()
+            if now_s - round_s >= _SHORTEST_ROUND_S:
+                self._print(self._order.end_round())
+                round_s = now_s
+            if now_s - self._checked_s >= _CHECK_S:
+                self._check(now_s)
+            if self._signals.take_question():
+                say(f"tcpio: {self._count()}")
+
+    def _is_over(self) -> bool:
+        return self._signals.is_ended or self._limit.is_reached or self._sink.is_closed_by_reader
+
+    def _check(self, now_s: float) -> None:
+        self._checked_s = now_s
+        self._take(self._rings.follow_cpus())
+        step = self._clock.follow()
+        if step:
+            self._order.push(Batch(no_records(), (step,)))
+
+    def _take(self, batch: Batch) -> None:
+        self._drained += len(batch.records)
+        for mark in batch.marks:
+            if isinstance(mark, Lost):
+                self._marked[mark.cpu] = self._marked.get(mark.cpu, 0) + mark.count
+        self._order.push(batch)
+
+    def _print(self, batch: Batch) -> None:
+        self._sink.write(self._format.chunks(self._limit(self._select(batch))))
+
+    def end(self) -> None:
+        """Detach, print what is left, and say what became of the segments."""
+        self._attached.detach()
+        self._take(self._rings.drain())
+        self._order.push(Batch(no_records(), self._marks_of_the_tail()))
+        try:
+            if not self._sink.has_failed:
+                self._print(self._order.flush())
+        finally:
+            counts = self._count()
+            if counts.lost or not self._options.is_quiet:
+                say(f"tcpio: {counts}")
+
+    def _lost(self) -> Mapping[int, int]:
+        return dict(enumerate(self._attached.read_counts()[LOST]))
+
+    def _marks_of_the_tail(self) -> tuple[Lost, ...]:
+        # perf says that something was lost only with what it writes next: what was lost last is the difference.
+        now_ns = time.monotonic_ns()
+        unmarked = {cpu: count - self._marked.get(cpu, 0) for cpu, count in self._lost().items()}
+        return tuple(Lost(now_ns, cpu, count) for cpu, count in unmarked.items() if count > 0)
+
+    def _count(self) -> Counts:
+        missed = self._attached.read_missed()
+        printed, filtered = self._sink.segments, self._select.dropped
+        return Counts(
+            printed=printed,
+            not_printed=self._drained - filtered - printed,
+            filtered=filtered,
+            lost={cpu: count for cpu, count in self._lost().items() if count},
+            missed=sum(count or 0 for count in missed.values()),
+            missed_unknown=tuple(str(hook) for hook, count in missed.items() if count is None),
+            late=self._order.late,
+            unreadable=sum(self._attached.read_counts()[UNREADABLE]),
+        )

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The options of the trace: from the command line to values that are checked."""
+
+import argparse
+import mmap
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tcpio.errors import UsageError
+from tcpio.filter.ast import ALWAYS, AllOf, AnyBit, Between, Expr
+from tcpio.filter.parse import parse_filter, to_expr
+from tcpio.filter.to_c import is_compilable
+from tcpio.kernel.hooks import Direction, Rung
+from tcpio.kernel.netns import find_netns
+from tcpio.output.formats import FORMATS
+from tcpio.schema.columns import Column, find_columns
+from tcpio.schema.flags import parse_flags
+from tcpio.schema.time_formats import TIME_FORMATS
+
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_SIZE = re.compile(r"(\d{1,12})([kmg]?)(i?b)?", re.IGNORECASE)
+_LARGEST_RING = 1 << 30
+DEFAULT_RING = "4M"
+DEFAULT_DELAY_MS = 100
+_SHORTEST_DELAY_MS = 10
+_LONGEST_DELAY_MS = 60_000
+
+
+@dataclass(frozen=True)
+class TraceOptions:
+    """What to trace, and how to show it.
+
+    Args:
+        wanted: Which segments the programs submit.
+        filters: Which segments the filters leave.
+        filters_outside: The filters again, if they are too many for the programs; else what is always true.
+        netns: Inode of the only namespace; None is all.
+        directions: Sent, received, or both.
+        rung: The only way to attach; None is the best one.
+        btf: A file with the kernel's types, for kernels that do not have their own at hand.
+        ring_size: Bytes of each CPU's ring: what it must hold while the output is written.
+        delay_s: Length of a round: how long a segment may be held so that another CPU's can come before it.
+        is_ordered: Whether segments are put in the order of time.
+        count: How many to print; None is no limit.
+        timeout_s: How long to trace; None is no limit.
+        columns: What a line shows.
+        time_format: How the time column is written.
+        zone: Its zone; empty is the local one.
+        color: auto, always or never.
+        write: The file to write to; None is the standard output.
+        is_wide: Whether addresses have room for IPv6.
+        has_header: Whether a header comes first.
+        is_quiet: Whether what is not an error stays unsaid.
+        prints_bpf: Whether to print the programs instead of running them.
+    """
+
+    wanted: Expr
+    filters: Expr
+    filters_outside: Expr
+    netns: int | None
+    directions: tuple[Direction, ...]
+    rung: Rung | None
+    btf: Path | None
+    ring_size: int
+    delay_s: float
+    is_ordered: bool
+    count: int | None
+    timeout_s: float | None
+    columns: tuple[Column, ...]
+    time_format: str
+    zone: str
+    color: str
+    write: Path | None
+    is_wide: bool
+    has_header: bool
+    is_quiet: bool
+    prints_bpf: bool
+
+
+def parse_size(text: str) -> int:
+    """Read the size of a ring: a number of bytes, or with k, M or G behind it; rounded up to what a ring can have.
+
+    Raises:
+        UsageError: It is no size, or none that a ring can have.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    size = int(match[1]) * _UNITS[match[2].lower()] if match else 0
+    if not 0 < size <= _LARGEST_RING:
+        raise UsageError(
+            f"--buffer-size {text!r} is not between one page and 1G", hint=f"for example 512k, {DEFAULT_RING} or 64M"
+        )
+    pages = -(-size // mmap.PAGESIZE)
+    return mmap.PAGESIZE << (pages - 1).bit_length()
+
+
+def parse_delay(text: str) -> float:
+    """Read the length of a round, in ms; give seconds.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if not text.isdecimal() or not _SHORTEST_DELAY_MS <= int(text) <= _LONGEST_DELAY_MS:
+        raise UsageError(
+            f"--delay {text!r} is not between {_SHORTEST_DELAY_MS} and {_LONGEST_DELAY_MS} ms",
+            hint=f"the default is {DEFAULT_DELAY_MS}; --no-order does without",
+        )
+    return int(text) / 1000
+
+
+def parse_count(text: str) -> int:
+    """Read how many segments to print.
+
+    Raises:
+        UsageError: It is no positive number.
+    """
+    if not text.isdecimal() or not int(text):
+        raise UsageError(f"--count {text!r} is no positive number", hint="for example -c 100")
+    return int(text)
+
+
+def parse_timeout(text: str) -> float:
+    """Read how long to trace, in seconds.
+
+    Raises:
+        UsageError: It is no positive number.
+    """
+    match = re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text)
+    if not match or not float(text):
+        raise UsageError(f"--timeout {text!r} is no positive number of seconds", hint="for example --timeout 10")
+    return float(text)
+
+
+def make_options(args: argparse.Namespace) -> TraceOptions:
+    """Check what the command line says.
+
+    Raises:
+        UsageError: Something in it is wrong, or is not there.
+    """
+    filters = to_expr([parse_filter(text) for text in args.filters])
+    netns = find_netns(args.netns)
+    is_inside = is_compilable(filters)
+    terms = [filters] if is_inside else []
+    if netns is not None:
+        terms.append(Between("netns", netns, netns))
+    if args.flags is not None:
+        terms.append(AnyBit("flags", parse_flags(args.flags)))
+    if args.format not in FORMATS:
+        raise UsageError(f"there is no format {args.format!r}", hint=f"the formats are {', '.join(FORMATS)}")
+    if args.time_format not in TIME_FORMATS:
+        raise UsageError(
+            f"there is no time format {args.time_format!r}", hint=f"the formats are {', '.join(TIME_FORMATS)}"
+        )
+    return TraceOptions(
+        wanted=AllOf(tuple(terms)),
+        filters=filters,
+        filters_outside=ALWAYS if is_inside else filters,
+        netns=netns,
+        directions=tuple(Direction) if args.dir is None else (Direction(args.dir),),
+        rung=None if args.attach == "auto" else Rung(args.attach),
+        btf=args.btf,
+        ring_size=parse_size(args.buffer_size),
+        delay_s=parse_delay(args.delay),
+        is_ordered=not args.no_order,
+        count=None if args.count is None else parse_count(args.count),
+        timeout_s=None if args.timeout is None else parse_timeout(args.timeout),
+        columns=find_columns(args.columns, with_time=args.time),
+        time_format=args.time_format,
+        zone=args.tz,
+        color=args.color,
+        write=args.write,
+        is_wide=args.wide,
+        has_header=not args.no_header,
+        is_quiet=args.quiet,
+        prints_bpf=args.print_bpf,
+    )

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``tcpio trace``: one line per segment."""
+
+import argparse
+from pathlib import Path
+
+from tcpio.cli.options import DEFAULT_DELAY_MS, DEFAULT_RING, TraceOptions, make_options
+from tcpio.cli.promise import Promise
+from tcpio.filter.to_c import to_c
+from tcpio.kernel.features import require_privileges
+from tcpio.kernel.load import Attached
+from tcpio.kernel.plan import Plan, make_plan
+from tcpio.kernel.source import Source
+from tcpio.output.formats import FORMATS
+from tcpio.schema.columns import COLUMNS, DEFAULT
+from tcpio.schema.flags import FLAGS
+from tcpio.schema.time_formats import TIME_FORMATS
+
+NAME = "trace"
+HELP = "print one line for every TCP segment sent or received (what tcpio does when no command is named)"
+EPILOG = """\
+filters:
+  A segment is printed if it matches one of them. The form is LADDR:LPORT-RADDR:RPORT; the local end comes
+  first whatever the direction. Quote them: the shell knows * and ! too.
+    '*:22-*:*'                      local port 22
+    '*:*-192.0.2.0/24:443'          to and from port 443 of a network
+    '9.*.*.*:*-*:8000..8080'        octets and port ranges
+    '[2001:db8::/32]:*-*:*'         IPv6, in brackets
+    '!*:22-*:*'                     everything but this; exclusions win
+
+examples:
+  tcpio                             all segments of this host
+  tcpio -t '*:*-*:443'              with times, one remote port
+  tcpio --flags SYN,FIN,RST         only how connections begin and end
+  tcpio -c 20 --netns web           twenty segments of the namespace that 'ip netns' calls web
+"""
+
+
+def _lines(rows: dict[str, str]) -> str:
+    return "; ".join(f"{name}: {text}" for name, text in rows.items())
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options and the filters."""
+    parser.add_argument("filters", nargs="*", metavar="FILTER", help="which segments; see below. Default: all")
+    _add_selection(parser.add_argument_group("which segments"))
+    _add_presentation(parser.add_argument_group("how they are shown"))
+    _add_tracing(parser.add_argument_group("how they are traced"))
+
+
+def _add_selection(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("-c", "--count", metavar="N", help="print N segments and end")
+    group.add_argument("--timeout", metavar="SECONDS", help="end so long after tracing began")
+    group.add_argument(
+        "--netns",
+        default="all",
+        metavar="NS",
+        help="only this network namespace: all, self, a name of 'ip netns', a path or an inode (default: all)",
+    )
+    group.add_argument("--dir", choices=("send", "receive"), help="only one direction (default: both)")
+    group.add_argument(
+        "--flags",
+        metavar="LIST",
+        help=f"only segments with any of these flags: {','.join(FLAGS)}; chosen in the kernel, so the rest costs little",
+    )
+
+
+def _add_presentation(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("-t", "--time", action="store_true", help="begin each line with the time")
+    group.add_argument(
+        "--time-format", default="iso", metavar="FORMAT", help=f"how; {_lines(TIME_FORMATS)} (default: iso)"
+    )
+    group.add_argument(
+        "--tz",
+        default="",
+        metavar="ZONE",
+        help="time zone of iso, such as UTC or Europe/Berlin (default: the local one)",
+    )
+    group.add_argument(
+        "-o",
+        "--columns",
+        default="",
+        metavar="LIST",
+        help="which columns, in which order; a list that begins with + adds to the default. "
+        f"{_lines({column.name: column.help for column in COLUMNS})} (default: {','.join(DEFAULT)})",
+    )
+    group.add_argument(
+        "-f", "--format", default="text", metavar="FORMAT", help=f"output format; {_lines(FORMATS)} (default: text)"
+    )
+    group.add_argument(
+        "-w", "--write", type=Path, metavar="FILE", help="write to a file (default: the standard output)"
+    )
+    group.add_argument("--wide", action="store_true", help="room for IPv6 in all addresses: 39 characters")
+    group.add_argument("--no-header", action="store_true", help="no line with the columns' names")
+    group.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="SYN green, FIN yellow, RST red; auto is on a terminal, unless NO_COLOR is set (default: auto)",
+    )
+    group.add_argument("-q", "--quiet", action="store_true", help="say nothing on standard error but errors and losses")
+
+
+def _add_tracing(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--attach",
+        choices=("auto", "fentry", "kprobe", "tracepoint"),
+        default="auto",
+        help="how to watch the kernel; auto is the best that it offers, see 'tcpio doctor' (default: auto)",
+    )
+    group.add_argument(
+        "-B",
+        "--buffer-size",
+        default=DEFAULT_RING,
+        metavar="SIZE",
+        help=f"ring of each CPU, rounded up to a power of two of pages; more loses less (default: {DEFAULT_RING})",
+    )
+    group.add_argument(
+        "--delay",
+        default=str(DEFAULT_DELAY_MS),
+        metavar="MS",
+        help=f"how long to wait for other CPUs so that lines come in order (default: {DEFAULT_DELAY_MS})",
+    )
+    group.add_argument("--no-order", action="store_true", help="print segments as they are read, CPU by CPU")
+    group.add_argument(
+        "--btf", type=Path, metavar="FILE", help="type information of the running kernel, if it has none (or TCPIO_BTF)"
+    )
+    group.add_argument("--print-bpf", action="store_true", help="print the eBPF programs, in C, and end")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Trace until told to end, and give the exit status."""
+    options = make_options(args)
+    if not options.prints_bpf:
+        require_privileges()
+    plan = make_plan(options.btf, rung=options.rung, directions=options.directions)
+    source = plan.source(to_c(options.wanted))
+    if options.prints_bpf:
+        print(source.text)  # noqa: T201  the output that was asked for
+        return 0
+    return _trace(options, plan, source)
+
+
+def _trace(options: TraceOptions, plan: Plan, source: Source) -> int:
+    # BCC compiles outside of Python's lock: meanwhile numpy and all that stands on it is imported.
+    compiling = Promise(lambda: Attached(source, plan.btf))
+    from tcpio.cli.live import run_live  # noqa: PLC0415  see above
+
+    return run_live(options, plan, compiling.result())

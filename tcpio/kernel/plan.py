@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What to attach on this kernel, decided by asking it."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+from tcpio.kernel.btf import Btf, read_btf
+from tcpio.kernel.features import ask_hook
+from tcpio.kernel.hooks import PARAMETERS, Choice, Direction, Rung, choose, hooks_of
+from tcpio.kernel.source import Source, make_source
+from tcpio.schema.c_header import read_header
+
+IPV6_FUNCTION = "tcp_v6_rcv"
+"""A kernel whose BTF has it has IPv6 built in."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The choice for this kernel.
+
+    Args:
+        btf: The kernel's types.
+        choices: For each site how it will be seen.
+    """
+
+    btf: Btf
+    choices: tuple[Choice, ...]
+
+    def source(self, wanted: str) -> Source:
+        """Give the programs, with the C of a filter.
+
+        Raises:
+            UnsupportedKernel: A site cannot be seen on this kernel.
+        """
+        return make_source(self.btf, hooks_of(self.choices), wanted)
+
+
+def read_kernel_types(path: Path | None) -> Btf:
+    """Read what tcpio needs of the kernel's types.
+
+    Args:
+        path: The file given by the user; None is TCPIO_BTF or else the kernel's own.
+
+    Raises:
+        UnsupportedKernel: There is none, or it cannot be read.
+    """
+    given = os.environ.get("TCPIO_BTF")
+    return read_btf([*read_header("kernel.h").structs, *PARAMETERS], path or (Path(given) if given else None))
+
+
+def make_plan(btf_path: Path | None, *, rung: Rung | None, directions: Sequence[Direction]) -> Plan:
+    """Ask the kernel and choose.
+
+    Raises:
+        UnsupportedKernel: The kernel's types cannot be read.
+    """
+    btf = read_kernel_types(btf_path)
+    ask = cache(partial(ask_hook, btf))
+    has_ipv6 = btf.find_parameters(IPV6_FUNCTION) is not None
+    return Plan(btf, choose(ask, rung=rung, directions=directions, has_ipv6=has_ipv6))

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Text as byte matrices: a row for each record, and zero bytes where there is nothing.
+
+A line is made by putting the matrices of its columns side by side and squeezing the zero bytes out, all lines in one
+step. So a cell need not be of one width, and nothing is done for each record in Python.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from tcpio.schema.address import V4_MAPPED, to_text, to_words
+from tcpio.schema.distinct import distinct
+
+Cells: TypeAlias = npt.NDArray[np.uint8]
+"""Shape (N, width), ASCII, zero bytes anywhere in a row."""
+
+Unsigned: TypeAlias = npt.NDArray[Any]
+"""Shape (N,), any unsigned dtype."""
+
+_SPACE = ord(" ")
+_ZERO = ord("0")
+_V4_MAPPED_WORD = np.uint64(to_words(V4_MAPPED + bytes(4))[1])
+_V4_MAPPED_MASK = np.uint64(to_words(bytes(8) + b"\xff" * 4 + bytes(4))[1])
+_GROUP = 4  # digits written at once
+_GROUP_VALUES = 10**_GROUP
+
+
+def _digit_tables() -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    # Four digits of each number below 10 000, as one u32: with leading zeros, and with nothing in their place.
+    values = np.arange(_GROUP_VALUES)[:, np.newaxis]
+    powers = 10 ** np.arange(_GROUP - 1, -1, -1)
+    full = (values // powers % 10 + _ZERO).astype(np.uint8)
+    bare = np.where(values >= powers, full, 0).astype(np.uint8)
+    return full.view(np.uint32)[:, 0], bare.view(np.uint32)[:, 0]
+
+
+_FULL, _BARE = _digit_tables()
+
+
+def digits(values: Unsigned) -> Cells:
+    """Write numbers, without leading zeros."""
+    groups = 1
+    limit = _GROUP_VALUES
+    largest = int(values.max(initial=0))
+    while largest >= limit:
+        groups, limit = groups + 1, limit * _GROUP_VALUES
+    cells: npt.NDArray[np.uint32] = np.empty((len(values), groups), np.uint32)
+    rest = values
+    for group in range(groups - 1, 0, -1):
+        higher = rest // _GROUP_VALUES
+        lower = rest - higher * _GROUP_VALUES
+        cells[:, group] = np.where(higher > 0, _FULL[lower], _BARE[lower])
+        rest = higher
+    cells[:, 0] = _BARE[rest]
+    matrix = cells.view(np.uint8)
+    matrix[values == 0, -1] = _ZERO
+    return matrix
+
+
+def fixed_digits(values: Unsigned, count: int) -> Cells:
+    """Write numbers with leading zeros, ``count`` digits each."""
+    groups = -(-count // _GROUP)
+    cells: npt.NDArray[np.uint32] = np.empty((len(values), groups), np.uint32)
+    rest = values
+    for group in range(groups - 1, -1, -1):
+        higher = rest // _GROUP_VALUES
+        cells[:, group] = _FULL[rest - higher * _GROUP_VALUES]
+        rest = higher
+    return cells.view(np.uint8)[:, groups * _GROUP - count :]
+
+
+def constant(text: str, count: int) -> Cells:
+    """Write the same text ``count`` times."""
+    return np.broadcast_to(np.frombuffer(text.encode(), np.uint8), (count, len(text.encode())))
+
+
+def table(words: Sequence[str]) -> Cells:
+    """Write each word in a row of its own; rows are taken from it by index."""
+    encoded = [word.encode() for word in words]
+    width = max(map(len, encoded), default=0)
+    return np.frombuffer(b"".join(word.ljust(width, b"\0") for word in encoded), np.uint8).reshape(len(words), width)
+
+
+def pad(cells: Cells, width: int, *, is_left: bool) -> Cells:
+    """Fill up to ``width`` characters with blanks; what is longer stays as it is."""
+    lacking = width - np.count_nonzero(cells, axis=1)
+    most = int(lacking.max(initial=0))
+    if most <= 0:
+        return cells
+    blanks = _BLANKS[np.maximum(lacking, 0), :most] if most < len(_BLANKS) else _blanks(most)[np.maximum(lacking, 0)]
+    return np.concatenate((cells, blanks) if is_left else (blanks, cells), axis=1)
+
+
+def _blanks(most: int) -> Cells:
+    # Row n has n blanks.
+    return (np.tri(most + 1, most, -1, np.uint8) * _SPACE).astype(np.uint8)
+
+
+_BLANKS = _blanks(64)
+
+
+def numbers(values: Unsigned, width: int) -> Cells:
+    """Write numbers, aligned to the right."""
+    cells = digits(values)
+    lacking = width - cells.shape[1]
+    if lacking > 0:
+        cells = np.concatenate((constant(" " * lacking, len(values)), cells), axis=1)
+    aligned = cells[:, -width:]
+    aligned[aligned == 0] = _SPACE
+    return cells
+
+
+@cache
+def ports(width: int) -> Cells:
+    """Write each 16-bit number in a row of its own, aligned to the left."""
+    return pad(digits(np.arange(1 << 16, dtype=np.uint16)), width, is_left=True)
+
+
+def addresses(words: npt.NDArray[np.uint64], width: int) -> Cells:
+    """Write addresses of shape (N, 2), as a record has them, aligned to the right."""
+    first, inverse = distinct(words)
+    cells: Cells = pad(_distinct_addresses(words[first]), width, is_left=False)[inverse]
+    return cells
+
+
+def _distinct_addresses(words: npt.NDArray[np.uint64]) -> Cells:
+    words = np.ascontiguousarray(words)
+    ipv4 = (words[:, 0] == 0) & (words[:, 1] & _V4_MAPPED_MASK == _V4_MAPPED_WORD)
+    # The last four bytes of an address are those of IPv4.
+    quads = words.view(np.uint8)[:, -4:]
+    octets = np.concatenate((_OCTETS[quads[:, :-1]].reshape(len(words), -1), _LAST_OCTET[quads[:, -1]]), axis=1)
+    if ipv4.all():
+        return octets
+    # IPv6 text has rules of its own (RFC 5952); the C library writes it, once for each address.
+    texts = table([to_text(row.tobytes()) for row in words[~ipv4]])
+    cells: Cells = np.zeros((len(words), max(octets.shape[1], texts.shape[1])), np.uint8)
+    cells[ipv4, : octets.shape[1]] = octets[ipv4]
+    cells[~ipv4, : texts.shape[1]] = texts
+    return cells
+
+
+_OCTETS = table([f"{octet}." for octet in range(256)])
+_LAST_OCTET = table([f"{octet}" for octet in range(256)])
+
+
+def squeeze(parts: Sequence[Cells]) -> bytes:
+    """Put cells side by side and give the text of all rows."""
+    rows = len(parts[0])
+    matrix: Cells = np.empty((rows, sum(part.shape[1] for part in parts)), np.uint8)
+    at = 0
+    for part in parts:
+        matrix[:, at : at + part.shape[1]] = part
+        at += part.shape[1]
+    return matrix.tobytes().translate(None, b"\0")

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The time column: its formats, each of one width, so that text sorts as time does."""
+
+from collections.abc import Callable
+from datetime import datetime, tzinfo
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from tcpio.errors import UsageError
+from tcpio.output.cells import Cells, constant, digits, fixed_digits, pad, table
+
+ToWall: TypeAlias = Callable[[npt.NDArray[np.uint64]], npt.NDArray[np.int64]]
+"""From CLOCK_MONOTONIC to ns since 1970."""
+
+TimeCells: TypeAlias = Callable[[npt.NDArray[np.uint64]], Cells]
+"""From a record's ts_ns, shape (N,), to text."""
+
+_SECOND_NS = 1_000_000_000
+_NS_DIGITS = 9
+_SECONDS_WIDTH = 7  # of the formats that begin at 0: 115 days in one width
+
+
+def find_zone(name: str) -> tzinfo:
+    """Find a time zone; empty is the local one.
+
+    Raises:
+        UsageError: There is none of this name.
+    """
+    from dateutil import tz  # noqa: PLC0415  not everyone asks for times, and it takes a while to import
+
+    zone = tz.gettz(name) if name else tz.tzlocal()
+    if zone is None:
+        raise UsageError(
+            f"there is no time zone {name!r}", hint="zones are called as in /usr/share/zoneinfo, or UTC, or EST5EDT"
+        )
+    return zone
+
+
+def make_time(name: str, zone: tzinfo, to_wall: ToWall, start_ns: int) -> TimeCells:
+    """Give the writer of a format.
+
+    Args:
+        name: A key of TIME_FORMATS (tcpio/schema/time_formats.py).
+        zone: For ``iso``.
+        to_wall: For ``iso`` and ``epoch``.
+        start_ns: CLOCK_MONOTONIC when tracing began, for ``since`` and ``delta``.
+    """
+    writers: dict[str, TimeCells] = {
+        "iso": lambda ts_ns: _iso(to_wall(ts_ns), zone),
+        "epoch": lambda ts_ns: _epoch(to_wall(ts_ns)),
+        "since": lambda ts_ns: _signed(ts_ns.astype(np.int64) - start_ns),
+        "delta": _Delta(start_ns),
+    }
+    return writers[name]
+
+
+def _split(wall_ns: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    seconds = wall_ns // _SECOND_NS
+    return seconds, wall_ns - seconds * _SECOND_NS
+
+
+def _iso(wall_ns: npt.NDArray[np.int64], zone: tzinfo) -> Cells:
+    seconds, ns = _split(wall_ns)
+    distinct, index = np.unique(seconds, return_inverse=True)
+    moments = [datetime.fromtimestamp(second, zone) for second in distinct.tolist()]
+    days = table([moment.strftime("%Y-%m-%dT%H:%M:%S.") for moment in moments])
+    offsets = table([moment.isoformat()[19:] for moment in moments])
+    return np.concatenate((days[index], fixed_digits(_unsigned(ns), _NS_DIGITS), offsets[index]), axis=1)
+
+
+def _epoch(wall_ns: npt.NDArray[np.int64]) -> Cells:
+    seconds, ns = _split(wall_ns)
+    parts = (digits(_unsigned(seconds)), constant(".", len(ns)), fixed_digits(_unsigned(ns), _NS_DIGITS))
+    return np.concatenate(parts, axis=1)
+
+
+def _signed(ns: npt.NDArray[np.int64]) -> Cells:
+    seconds, rest = _split(np.abs(ns))
+    sign = table(["", "-"])[(ns < 0).astype(np.intp)]
+    whole = pad(np.concatenate((sign, digits(_unsigned(seconds))), axis=1), _SECONDS_WIDTH, is_left=False)
+    return np.concatenate((whole, constant(".", len(ns)), fixed_digits(_unsigned(rest), _NS_DIGITS)), axis=1)
+
+
+class _Delta:
+    # Remembers the line before.
+    def __init__(self, start_ns: int) -> None:
+        self._before = start_ns
+
+    def __call__(self, ts_ns: npt.NDArray[np.uint64]) -> Cells:
+        times = ts_ns.astype(np.int64)
+        differences = np.diff(times, prepend=self._before)
+        if len(times):
+            self._before = int(times[-1])
+        return _signed(differences)
+
+
+def _unsigned(values: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    return values.astype(np.uint64)

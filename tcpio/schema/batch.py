@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What flows from the rings to the output: records, and marks between them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from tcpio.schema.record import RECORD, Records, no_records
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Segments are missing here.
+
+    Args:
+        ts_ns: Time of the next record of this CPU; the mark stands before it.
+        cpu: The CPU whose ring had no room.
+        count: Segments.
+    """
+
+    ts_ns: int
+    cpu: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.count} {'segment' if self.count == 1 else 'segments'} lost on CPU {self.cpu}"
+
+
+@dataclass(frozen=True)
+class ClockStep:
+    """The system's clock was set while tracing.
+
+    Args:
+        ts_ns: When it was noticed.
+        step_ns: By how much.
+        is_followed: Whether the wall times of this run follow it; they never go back.
+    """
+
+    ts_ns: int
+    step_ns: int
+    is_followed: bool
+
+    def __str__(self) -> str:
+        note = "" if self.is_followed else "; times here go on without it"
+        return f"the clock was set {'forward' if self.step_ns > 0 else 'back'} by {abs(self.step_ns) / 1e9:.6f} s{note}"
+
+
+Mark: TypeAlias = Lost | ClockStep
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Records and the marks that belong between them.
+
+    Args:
+        records: Shape (N,), dtype RECORD.
+        marks: Each stands before the first record that is not older.
+    """
+
+    records: Records
+    marks: tuple[Mark, ...] = ()
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """Put batches behind one another."""
+    marks = tuple(mark for batch in batches for mark in batch.marks)
+    filled = [batch.records for batch in batches if len(batch.records)]
+    if len(filled) == 1:
+        return Batch(filled[0], marks)
+    if not filled:
+        return Batch(no_records(), marks)
+    # As opaque items, which numpy copies faster than structured ones.
+    opaque = np.concatenate([np.ascontiguousarray(records).view(f"V{RECORD.itemsize}") for records in filled])
+    return Batch(opaque.view(RECORD), marks)

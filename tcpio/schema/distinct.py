@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Find the distinct rows of an array, mostly without sorting it."""
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Words: TypeAlias = npt.NDArray[np.uint64]
+Indices: TypeAlias = npt.NDArray[np.intp]
+
+# Odd numbers without a pattern, fixed so that the same rows always take the same way: the fractional parts of the
+# square roots of the first primes, times 2**64. A row of more words uses them again.
+_MULTIPLIERS = tuple(
+    np.uint64(multiplier)
+    for multiplier in (
+        0x6A09E667F3BCC909,
+        0xBB67AE8584CAA73B,
+        0x3C6EF372FE94F82B,
+        0xA54FF53A5F1D36F1,
+        0x510E527FADE682D1,
+        0x9B05688C2B3E6C1F,
+        0x1F83D9ABFB41BD6B,
+        0x5BE0CD19137E2179,
+    )
+)
+_MIX = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
+_HALF = np.uint64(32)
+_WORD_BITS = 64
+
+# A round settles all rows but those that share a slot of its table with a different row. The table has at least two
+# slots a row; so of D distinct rows among N, at most about D / (4 * N) are left by a round, and what is left after a
+# few has been chosen by someone who knows the multipliers. Sorting settles that.
+_ROUNDS = 3
+
+
+def distinct(words: Words) -> tuple[Indices, Indices]:
+    """Number the distinct rows.
+
+    Args:
+        words: Shape (N, K), K at least 1.
+
+    Returns:
+        Where each distinct row is first, shape (D,); and for each row the index of its like among them, shape (N,).
+    """
+    numbers = np.empty(len(words), np.intp)
+    firsts: list[Indices] = []
+    found = 0
+    pending = np.arange(len(words))
+    rows = np.asfortranarray(words)  # each column in one piece
+    for salt in range(_ROUNDS + 1):
+        leader = _find_leaders(rows, salt) if salt < _ROUNDS else _sort(rows)
+        leaders = np.flatnonzero(leader == np.arange(len(rows)))
+        number = np.empty(len(rows), np.intp)
+        number[leaders] = np.arange(found, found + len(leaders))
+        numbers[pending] = number[leader]
+        firsts.append(pending[leaders])
+        found += len(leaders)
+        others = np.flatnonzero(_differ(rows, leader))
+        if not len(others):
+            break
+        pending, rows = pending[others], rows[others]
+    return np.concatenate(firsts), numbers
+
+
+def _find_leaders(rows: Words, salt: int) -> Indices:
+    # For each row the first of those that share its slot. The table needs no initial values: only slots that have
+    # been written are read. Of several writes to a slot the last one stays, hence backwards.
+    slots = _slots(rows, salt)
+    table = np.empty(1 << _table_bits(rows), np.intp)
+    table[slots[::-1]] = np.arange(len(rows))[::-1]
+    return table[slots]
+
+
+def _table_bits(rows: Words) -> int:
+    return len(rows).bit_length() + 1
+
+
+def _slots(rows: Words, salt: int) -> Indices:
+    mixed = np.zeros(len(rows), np.uint64)
+    product = np.empty(len(rows), np.uint64)
+    for column in range(rows.shape[1]):
+        np.multiply(rows[:, column], _MULTIPLIERS[(column + salt) % len(_MULTIPLIERS)], out=product)
+        mixed += product
+    # Addresses differ in their high bits only (network order on a little-endian machine), which a product leaves
+    # high: brought down and multiplied again, they reach all bits.
+    mixed ^= mixed >> _HALF
+    mixed *= _MIX
+    mixed >>= np.uint64(_WORD_BITS - _table_bits(rows))
+    return mixed.view(np.int64).astype(np.intp, copy=False)
+
+
+def _differ(rows: Words, leader: Indices) -> npt.NDArray[np.bool_]:
+    differ = np.zeros(len(rows), np.bool_)
+    for column in rows.T:
+        differ |= column != column[leader]
+    return differ
+
+
+def _sort(rows: Words) -> Indices:
+    _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    # numpy 2.0 alone gives the inverse another shape
+    leader: Indices = first[inverse.reshape(-1)]
+    return leader

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What became of the segments of a run, in words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Segments by what became of them: printed + not printed + filtered + lost is what the programs submitted.
+
+    Args:
+        printed: Written to the output.
+        not_printed: Read, but not written: beyond ``-c``, or the output had failed.
+        filtered: Left out by filters that are too many for the kernel.
+        lost: By CPU: its ring had no room.
+        missed: The kernel did not run a program; not in the sum, since nothing was submitted.
+        missed_unknown: The hooks for which the kernel does not count that.
+        late: Printed out of order.
+        unreadable: Seen, but without a header to read.
+    """
+
+    printed: int
+    not_printed: int = 0
+    filtered: int = 0
+    lost: Mapping[int, int] = field(default_factory=dict)
+    missed: int = 0
+    missed_unknown: tuple[str, ...] = ()
+    late: int = 0
+    unreadable: int = 0
+
+    def __str__(self) -> str:
+        lost = sum(self.lost.values())
+        parts = [f"{self.printed} {'segment' if self.printed == 1 else 'segments'} printed"]
+        parts += [f"{self.not_printed} not printed"] * bool(self.not_printed)
+        parts += [f"{self.filtered} filtered"] * bool(self.filtered)
+        parts += [f"{lost} lost"]
+        parts += [f"{self.missed} missed"] * bool(self.missed)
+        parts += [f"{self.late} late"] * bool(self.late)
+        parts += [f"{self.unreadable} unreadable"] * bool(self.unreadable)
+        text = ", ".join(parts)
+        if lost:
+            text += "; lost by CPU: " + ", ".join(f"{cpu}: {count}" for cpu, count in self.lost.items() if count)
+        if self.missed_unknown:
+            text += f"; missed: not countable on this kernel for {', '.join(self.missed_unknown)}"
+        return text

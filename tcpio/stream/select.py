@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Stages that leave records out, and count them."""
+
+from tcpio.filter.ast import Expr
+from tcpio.filter.to_mask import to_mask
+from tcpio.schema.batch import Batch
+from tcpio.schema.record import no_records
+
+
+class Select:
+    """Keep the records that an expression is true of.
+
+    Attributes:
+        dropped: Records that were left out.
+    """
+
+    def __init__(self, expr: Expr) -> None:
+        self.dropped = 0
+        self._expr = expr
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Give what is kept of a batch; marks stay."""
+        mask = to_mask(self._expr, batch.records)
+        kept = batch.records[mask]
+        self.dropped += len(batch.records) - len(kept)
+        return Batch(kept, batch.marks)
+
+
+class Limit:
+    """Keep the first records, and no more.
+
+    Args:
+        count: How many; None keeps all.
+
+    Attributes:
+        dropped: Records that were left out.
+    """
+
+    def __init__(self, count: int | None) -> None:
+        self.dropped = 0
+        self._left = count
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether nothing more will be kept."""
+        return self._left == 0
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Give what is kept of a batch; marks behind the last record are left out too."""
+        if self._left is None:
+            return batch
+        was_reached = self.is_reached
+        kept = batch.records[: self._left]
+        cut = len(batch.records) - len(kept)
+        self.dropped += cut
+        self._left -= len(kept)
+        if was_reached:
+            return Batch(no_records())
+        if not cut:
+            return Batch(kept, batch.marks)
+        last_ns = int(kept["ts_ns"][-1])
+        return Batch(kept, tuple(mark for mark in batch.marks if mark.ts_ns <= last_ns))
