@@ -9,7 +9,9 @@ T = TypeVar("T")
 
 
 class Promise(Generic[T]):
-    """What a function will return. (concurrent.futures does this too, and takes 5 ms of the start to import.)
+    """What a function will return.
+
+    concurrent.futures does this too, and takes 5 ms of the start to import.
 
     Args:
         make: The function; it begins at once.

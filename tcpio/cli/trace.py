@@ -18,7 +18,7 @@ from tcpio.schema.time_formats import TIME_FORMATS
 
 NAME = "trace"
 HELP = "print one line for every TCP segment sent or received (what tcpio does when no command is named)"
-EPILOG = """\
+_EPILOG = """\
 filters:
   A segment is printed if it matches one of them. The form is LADDR:LPORT-RADDR:RPORT; the local end comes
   first whatever the direction. Quote them: the shell knows * and ! too.
@@ -28,6 +28,25 @@ filters:
     '[2001:db8::/32]:*-*:*'         IPv6, in brackets
     '!*:22-*:*'                     everything but this; exclusions win
 
+columns, for --columns:
+{columns}
+
+formats of the time, for --time-format:
+{time_formats}
+
+signals:
+  INT, TERM and HUP end it: what has been read is printed, then the counts, on the standard error. A second one ends
+  it at once. USR1 prints the counts so far.
+
+counts:
+  printed, not printed (by --count, or the output failed), filtered (by more filters than the kernel takes), lost (a
+  ring was full: a line '# N segments lost on CPU C' says where), missed (the kernel did not run a program), late
+  (came too late to be printed in order), unreadable (without a whole TCP header).
+  printed + not printed + filtered + lost is all that the programs submitted.
+
+exit status:
+  0 done, 1 failed while running, 2 usage, 3 the kernel or its set-up lacks something
+
 examples:
   tcpio                             all segments of this host
   tcpio -t '*:*-*:443'              with times, one remote port
@@ -36,8 +55,13 @@ examples:
 """
 
 
-def _lines(rows: dict[str, str]) -> str:
-    return "; ".join(f"{name}: {text}" for name, text in rows.items())
+def _table(rows: dict[str, str]) -> str:
+    return "\n".join(f"  {name:<8}{text}" for name, text in rows.items())
+
+
+EPILOG = _EPILOG.format(
+    columns=_table({column.name: column.help for column in COLUMNS}), time_formats=_table(TIME_FORMATS)
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,31 +85,34 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--flags",
         metavar="LIST",
-        help=f"only segments with any of these flags: {','.join(FLAGS)}; chosen in the kernel, so the rest costs little",
+        help=f"only segments with any of these flags: {','.join(FLAGS)}; chosen in the kernel",
     )
 
 
 def _add_presentation(group: argparse._ArgumentGroup) -> None:
     group.add_argument("-t", "--time", action="store_true", help="begin each line with the time")
     group.add_argument(
-        "--time-format", default="iso", metavar="FORMAT", help=f"how; {_lines(TIME_FORMATS)} (default: iso)"
+        "--time-format",
+        default="iso",
+        metavar="FORMAT",
+        help=f"how: {', '.join(TIME_FORMATS)}; see below (default: iso)",
     )
     group.add_argument(
         "--tz",
         default="",
         metavar="ZONE",
-        help="time zone of iso, such as UTC or Europe/Berlin (default: the local one)",
+        help="time zone of iso: UTC, Europe/Berlin, ... (default: the local one)",
     )
     group.add_argument(
         "-o",
         "--columns",
         default="",
         metavar="LIST",
-        help="which columns, in which order; a list that begins with + adds to the default. "
-        f"{_lines({column.name: column.help for column in COLUMNS})} (default: {','.join(DEFAULT)})",
+        help="which columns, in which order; a list that begins with + adds to the default; see below "
+        f"(default: {','.join(DEFAULT)})",
     )
     group.add_argument(
-        "-f", "--format", default="text", metavar="FORMAT", help=f"output format; {_lines(FORMATS)} (default: text)"
+        "-f", "--format", default="text", metavar="FORMAT", help=f"output format: {', '.join(FORMATS)} (default: text)"
     )
     group.add_argument(
         "-w", "--write", type=Path, metavar="FILE", help="write to a file (default: the standard output)"

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Network namespaces by name, path or inode (ip-netns(8), namespaces(7))."""
 
+import fcntl
+import os
 from pathlib import Path
 
 from tcpio.errors import UsageError
@@ -9,6 +11,9 @@ NAMED = Path("/run/netns")
 SELF = Path("/proc/self/ns/net")
 
 _INODE_MAX = 0xFFFFFFFF
+_NS_GET_NSTYPE = 0xB703  # ioctl_ns(2)
+_CLONE_NEWNET = 0x40000000
+_HINT = "'ip netns list' shows the names; all, self, a path and an inode are taken too"
 
 
 def find_netns(text: str) -> int | None:
@@ -28,12 +33,14 @@ def find_netns(text: str) -> int | None:
         return int(text)
     path = SELF if text == "self" else Path(text) if "/" in text else NAMED / text
     try:
-        inode = path.stat().st_ino
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise UsageError(
-            f"there is no network namespace {text!r}: {path}: {error.strerror}",
-            hint="'ip netns list' shows the names; all, self, a path and an inode are taken too",
-        ) from error
-    if not path.is_mount() and path != SELF and "/ns/" not in str(path):
-        raise UsageError(f"{path} is no network namespace", hint="'ip netns list' shows the names")
-    return inode
+        raise UsageError(f"there is no network namespace {text!r}: {path}: {error.strerror}", hint=_HINT) from error
+    try:
+        if fcntl.ioctl(fd, _NS_GET_NSTYPE) != _CLONE_NEWNET:
+            raise UsageError(f"{path} is a namespace, but not of the network", hint=_HINT)
+        return os.fstat(fd).st_ino
+    except OSError as error:
+        raise UsageError(f"{path} is no namespace", hint=_HINT) from error
+    finally:
+        os.close(fd)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tcpio.output.cells import Cells, addresses, constant, numbers, pad, ports, squeeze, table
-from tcpio.output.times import TimeCells
+from tcpio.output.times import TimeFormat
 from tcpio.schema.batch import Batch, Mark
 from tcpio.schema.columns import Column, Kind
 from tcpio.schema.record import RECEIVE, Records
@@ -64,7 +64,7 @@ class TextFormat:
     """
 
     def __init__(
-        self, columns: Sequence[Column], time: TimeCells, *, is_wide: bool = False, colors: Colors | None = None
+        self, columns: Sequence[Column], time: TimeFormat, *, is_wide: bool = False, colors: Colors | None = None
     ) -> None:
         self._columns = columns
         self._time = time
@@ -86,7 +86,7 @@ class TextFormat:
         column = self._columns[at]
         width = self._width(column, at) + column.head_extra
         if column.kind is Kind.TIME:
-            width = np.count_nonzero(self._time(np.zeros(1, np.uint64)))
+            width = self._time.width
         text = column.name.upper() if column.has_head else ""
         return self._leads[at] + (text.ljust(width) if column.is_left else text.rjust(width))
 
@@ -119,12 +119,12 @@ class TextFormat:
             ]
             return cells
         if column.kind is Kind.TIME:
-            return self._time(values)
+            return self._time.cells(values)
         width = self._width(column, at)
         if column.kind is Kind.ADDRESS:
             return addresses(values, width)
         if column.kind is Kind.PORT:
-            return ports(width)[values]
+            return ports(values, width)
         return numbers(values, width)
 
     def _colored(self, parts: list[Cells], records: Records) -> list[Cells]:
@@ -139,7 +139,7 @@ class TextFormat:
     def _mark(self, mark: Mark) -> bytes:
         time = ""
         if self._columns[0].kind is Kind.TIME:
-            time = squeeze([self._time(np.array([mark.ts_ns], np.uint64))]).decode() + " "
+            time = squeeze([self._time.cells(np.array([mark.ts_ns], np.uint64))]).decode() + " "
         line = f"{time}# {mark}"
         if self._colors:
             line = f"{self._colors.mark}{line}{self._colors.end}"

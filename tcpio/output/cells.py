@@ -114,9 +114,14 @@ def numbers(values: Unsigned, width: int) -> Cells:
     return cells
 
 
+def ports(values: Unsigned, width: int) -> Cells:
+    """Write 16-bit numbers, aligned to the left."""
+    cells: Cells = _all_ports(width)[values]
+    return cells
+
+
 @cache
-def ports(width: int) -> Cells:
-    """Write each 16-bit number in a row of its own, aligned to the left."""
+def _all_ports(width: int) -> Cells:
     return pad(digits(np.arange(1 << 16, dtype=np.uint16)), width, is_left=True)
 
 
@@ -132,7 +137,7 @@ def _distinct_addresses(words: npt.NDArray[np.uint64]) -> Cells:
     ipv4 = (words[:, 0] == 0) & (words[:, 1] & _V4_MAPPED_MASK == _V4_MAPPED_WORD)
     # The last four bytes of an address are those of IPv4.
     quads = words.view(np.uint8)[:, -4:]
-    octets = np.concatenate((_OCTETS[quads[:, :-1]].reshape(len(words), -1), _LAST_OCTET[quads[:, -1]]), axis=1)
+    octets: Cells = np.concatenate((_OCTETS[quads[:, :-1]].reshape(len(words), -1), _LAST_OCTET[quads[:, -1]]), axis=1)
     if ipv4.all():
         return octets
     # IPv6 text has rules of its own (RFC 5952); the C library writes it, once for each address.

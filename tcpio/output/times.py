@@ -2,6 +2,7 @@
 """The time column: its formats, each of one width, so that text sorts as time does."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import TypeAlias
 
@@ -15,7 +16,21 @@ ToWall: TypeAlias = Callable[[npt.NDArray[np.uint64]], npt.NDArray[np.int64]]
 """From CLOCK_MONOTONIC to ns since 1970."""
 
 TimeCells: TypeAlias = Callable[[npt.NDArray[np.uint64]], Cells]
-"""From a record's ts_ns, shape (N,), to text."""
+"""From a record's ts_ns, shape (N,), to text; called once for each record that is written, in their order."""
+
+
+@dataclass(frozen=True)
+class TimeFormat:
+    """How times are written.
+
+    Args:
+        cells: Writes them.
+        width: Characters of each.
+    """
+
+    cells: TimeCells
+    width: int
+
 
 _SECOND_NS = 1_000_000_000
 _NS_DIGITS = 9
@@ -38,8 +53,8 @@ def find_zone(name: str) -> tzinfo:
     return zone
 
 
-def make_time(name: str, zone: tzinfo, to_wall: ToWall, start_ns: int) -> TimeCells:
-    """Give the writer of a format.
+def make_time(name: str, zone: tzinfo, to_wall: ToWall, start_ns: int) -> TimeFormat:
+    """Give a format.
 
     Args:
         name: A key of TIME_FORMATS (tcpio/schema/time_formats.py).
@@ -53,7 +68,9 @@ def make_time(name: str, zone: tzinfo, to_wall: ToWall, start_ns: int) -> TimeCe
         "since": lambda ts_ns: _signed(ts_ns.astype(np.int64) - start_ns),
         "delta": _Delta(start_ns),
     }
-    return writers[name]
+    like = np.array([start_ns], np.uint64)
+    width = _SECONDS_WIDTH + 1 + _NS_DIGITS if name in ("since", "delta") else np.count_nonzero(writers[name](like))
+    return TimeFormat(writers[name], width)
 
 
 def _split(wall_ns: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -18,6 +18,7 @@ BPF_DIR = _PACKAGE / "bpf" if (_PACKAGE / "bpf").is_dir() else _PACKAGE.parent /
 
 POINTER_SIZE = 8
 SIZES = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "s32": 4, "s64": 8, "unsigned long": 8}
+SIGNED = frozenset({"s32", "s64"})
 
 _COMMENT = re.compile(r"/\*(.*?)\*/", re.DOTALL)
 _OPEN = re.compile(r"(struct|enum) (\w+) \{")
@@ -82,7 +83,7 @@ def parse_header(text: str, name: str) -> Header:
     """Parse the structs and enums of a header; what stands outside of them is ignored.
 
     Raises:
-        LayoutError: A struct or enum holds a line that is not in the subset.
+        LayoutError: A struct or enum holds a line that is not in the subset, or does not end.
     """
     structs: dict[str, list[Member]] = {}
     enums: dict[str, dict[str, int]] = {}
@@ -97,6 +98,8 @@ def parse_header(text: str, name: str) -> Header:
             inside = None
         elif code and not _add(inside, code, line):
             raise LayoutError(f"{name}, line {number}: not in the subset that is read: {code}")
+    if inside is not None:
+        raise LayoutError(f"{name}: ends in the middle of a struct or enum")
     return Header({struct: tuple(members) for struct, members in structs.items()}, enums)
 
 

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from tcpio.schema.c_header import LayoutError, Member
+from tcpio.schema.c_header import SIGNED, LayoutError, Member
 
 
 def to_dtype(members: tuple[Member, ...], name: str) -> np.dtype[np.void]:
@@ -21,7 +21,8 @@ def to_dtype(members: tuple[Member, ...], name: str) -> np.dtype[np.void]:
             raise LayoutError(f"struct {name}: {member.name} has no fixed size")
         if offset % size:
             raise LayoutError(f"struct {name}: implicit padding before {member.name}; add a member for it")
-        fields.append((member.name, f"u{size}", (member.count,)) if member.count else (member.name, f"u{size}"))
+        number = f"i{size}" if member.type in SIGNED and not member.is_pointer else f"u{size}"
+        fields.append((member.name, number, (member.count,)) if member.count else (member.name, number))
         offset += size * (member.count or 1)
         largest = max(largest, size)
     if offset % largest:
