@@ -73,11 +73,12 @@ class WallClock:
         if abs(change) <= STEP_NS:
             self._bend((now, current), (now + _DRIFT_NS, float(difference)))
             return None
-        if change < 0:
-            self._ignored_ns += change
-        else:
-            self._bend((now, current), (now, float(difference)))
-        return ClockStep(reading.monotonic_ns, change, is_followed=change > 0)
+        # A step forward first takes back what was not followed of steps back: only what leads beyond is followed.
+        self._ignored_ns = min(self._ignored_ns + change, 0)
+        followed = float(reading.offset_ns - self._base_ns - self._ignored_ns)
+        if change > 0:
+            self._bend((now, current), (now, followed))
+        return ClockStep(reading.monotonic_ns, change, is_followed=followed - current > STEP_NS)
 
     def _bend(self, *points: tuple[float, float]) -> None:
         # What lies before the first of these stays as it was; the oldest is forgotten, no record is that old.

@@ -35,8 +35,9 @@ class Order:
         """Give what no later round can precede, in order."""
         batch = self._sort()
         horizon_ns = self._horizon_ns
-        if len(batch.records):
-            self._horizon_ns = max(horizon_ns, int(batch.records["ts_ns"][-1]))
+        # A mark counts as well, or one that no record follows would be held until the end.
+        ends_ns = [*batch.records["ts_ns"][-1:].tolist(), *(mark.ts_ns for mark in batch.marks[-1:])]
+        self._horizon_ns = max([horizon_ns, *ends_ns])
         return self._release(batch, horizon_ns)
 
     def flush(self) -> Batch:

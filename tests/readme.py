@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The parts of README.md that are made from tcpio's own tables: ``python3 -m tests.readme`` writes them anew."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tcpio.kernel.hooks import RUNG_NOTES, SITES, Rung
+from tcpio.schema.columns import COLUMNS, DEFAULT
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+
+
+def _columns() -> Iterator[str]:
+    yield "| column | what it holds | by default |"
+    yield "|---|---|---|"
+    for column in COLUMNS:
+        yield f"| {column.name} | {column.help} | {'yes' if column.name in DEFAULT else ''} |"
+
+
+def _rungs() -> Iterator[str]:
+    yield "| way | where | what to know |"
+    yield "|---|---|---|"
+    for rung in Rung:
+        hooks = [str(hook) for site in SITES for way in site.ways if way.rung is rung for hook in way.hooks]
+        yield f"| {rung.value} | {', '.join(f'`{hook}`' for hook in dict.fromkeys(hooks))} | {RUNG_NOTES[rung]} |"
+
+
+BLOCKS = {"columns": _columns, "rungs": _rungs}
+
+
+def fill(text: str) -> str:
+    """Give README.md with its tables made anew."""
+    for name, make in BLOCKS.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        body = "\n".join((begin, *make(), end))
+        text = re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _, body=body: body, text, flags=re.DOTALL)
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(fill(README.read_text()))
