@@ -16,7 +16,7 @@ from tcpio.cli.signals import Signals
 from tcpio.cli.ssh import find_own_session
 from tcpio.kernel.clock import WallClock
 from tcpio.kernel.cpus import read_online_cpus
-from tcpio.kernel.hooks import rungs_of
+from tcpio.kernel.hooks import describe
 from tcpio.kernel.load import Attached
 from tcpio.kernel.plan import Plan
 from tcpio.kernel.ring import Rings
@@ -49,8 +49,8 @@ def run_live(options: TraceOptions, plan: Plan, attached: Attached) -> int:
         rings.wait_also_for(signals.fd)
         sink = stack.enter_context(Sink(options.write))
         trace = _Trace(options, attached, rings, signals, sink)
+        trace.begin(plan)
         try:
-            trace.begin(plan)
             trace.run()
         finally:
             trace.end()
@@ -87,10 +87,9 @@ class _Trace:
             self._say_ready(plan)
 
     def _say_ready(self, plan: Plan) -> None:
-        rungs = " and ".join(rung.value for rung in rungs_of(plan.choices))
         count = len(self._rings.cpus)
         where = "all network namespaces" if self._options.netns is None else f"network namespace {self._options.netns}"
-        say(f"tcpio: tracing by {rungs} on {count} {'CPU' if count == 1 else 'CPUs'}, {where}")
+        say(f"tcpio: tracing by {describe(plan.choices)} on {count} {'CPU' if count == 1 else 'CPUs'}, {where}")
         session = find_own_session(os.environ, self._options.filters)
         if session and not self._options.write:
             say(f"tcpio: this SSH session's own segments are traced too; to leave them out: tcpio '!{session}'")

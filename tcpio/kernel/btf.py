@@ -31,6 +31,9 @@ _ITEM_WORDS[_ENUM] = _ITEM_WORDS[_FUNC_PROTO] = 2
 
 _BIT_FIELD_FLAG = 1 << 31  # kind_flag: a member's offset word holds the bit-field's size in its high byte
 
+# What looking into a damaged file ends with.
+_BROKEN = (struct.error, ValueError, IndexError, TypeError, RecursionError)
+
 
 @dataclass(frozen=True)
 class Place:
@@ -73,10 +76,9 @@ class Btf:
             offsets = {self._strings.find(f"\0{name}\0".encode()) + 1: name for name in names}
             offsets.pop(0, None)  # not found
             self._starts, named = self._walk(offsets.keys())
-        except (struct.error, ValueError, IndexError, TypeError) as error:
-            raise UnsupportedKernel(
-                f"{source} cannot be read as BTF: {error}", hint="give the running kernel's BTF with --btf FILE"
-            ) from error
+        except _BROKEN as error:
+            raise _cannot_read(source, error) from error
+        self._source = source
         self._structs: dict[str, list[int]] = {}
         self._functions: dict[str, int] = {}
         for start in named:
@@ -114,12 +116,15 @@ class Btf:
         Args:
             struct_name: The struct, without the word.
             path: The member's name, or several joined by dots through structs that are members.
+
+        Raises:
+            UnsupportedKernel: What would have to be known is damaged.
         """
-        for start in self._structs.get(struct_name, ()):
-            place = self._find_in(start, path)
-            if place:
-                return place
-        return None
+        try:
+            places = (self._find_in(start, path) for start in self._structs.get(struct_name, ()))
+            return next(filter(None, places), None)
+        except _BROKEN as error:
+            raise _cannot_read(self._source, error) from error
 
     def _find_in(self, start: int, path: str) -> Place | None:
         name, _, rest = path.partition(".")
@@ -145,10 +150,12 @@ class Btf:
 
     def _strip(self, type_id: int) -> int:
         # Where the type starts that is behind the typedefs and qualifiers.
-        start = self._starts[type_id]
-        while self._kind(start) in _MODIFIERS:
-            start = self._starts[self._words[start + 2]]
-        return start
+        for _ in self._starts:
+            start = self._starts[type_id]
+            if self._kind(start) not in _MODIFIERS:
+                return start
+            type_id = self._words[start + 2]
+        raise ValueError("a type is an alias of itself")
 
     def _size(self, type_id: int) -> int:
         start = self._strip(type_id)
@@ -160,17 +167,30 @@ class Btf:
         return self._words[start + 2]
 
     def find_parameters(self, function: str) -> tuple[str, ...] | None:
-        """Find the names of a function's parameters, in order; None if the kernel has no such function."""
+        """Find the names of a function's parameters, in order; None if the kernel has no such function.
+
+        Raises:
+            UnsupportedKernel: What would have to be known is damaged.
+        """
         if function not in self._functions:
             return None
-        proto = self._starts[self._words[self._functions[function] + 2]]
-        count = self._words[proto + 1] & 0xFFFF
-        return tuple(self._string(self._words[at]) for at in range(proto + 3, proto + 3 + 2 * count, 2))
+        try:
+            proto = self._starts[self._words[self._functions[function] + 2]]
+            count = self._words[proto + 1] & 0xFFFF
+            return tuple(self._string(self._words[at]) for at in range(proto + 3, proto + 3 + 2 * count, 2))
+        except _BROKEN as error:
+            raise _cannot_read(self._source, error) from error
 
     def find_function_id(self, function: str) -> int | None:
         """Find the id by which the kernel knows a function's type; None if it has no such function."""
         start = self._functions.get(function)
         return None if start is None else self._starts.index(start)
+
+
+def _cannot_read(source: str, error: Exception) -> UnsupportedKernel:
+    return UnsupportedKernel(
+        f"{source} cannot be read as BTF: {error}", hint="give the running kernel's BTF with --btf FILE"
+    )
 
 
 def _check_magic(magic: int) -> None:

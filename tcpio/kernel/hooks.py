@@ -262,12 +262,21 @@ def rungs_of(choices: Sequence[Choice]) -> tuple[Rung, ...]:
     return tuple(rung for rung in Rung if rung in used)
 
 
+def describe(choices: Sequence[Choice]) -> str:
+    """Say what is used, in a few words: the rungs, and the kprobes beside fentry."""
+    hooks = [hook for choice in choices if choice.way and choice.way.rung is Rung.FENTRY for hook in choice.way.hooks]
+    kprobes = [hook.target for hook in hooks if hook.kind is Kind.KPROBE]
+    beside = f" (kprobe for {', '.join(kprobes)})" if kprobes else ""
+    return " and ".join(rung.value for rung in rungs_of(choices)) + beside
+
+
 RUNG_NOTES = {
     Rung.FENTRY: "between TCP and IP; the kernel counts what it skips",
     Rung.KPROBE: "between TCP and IP; a program that interrupts another on the same CPU is skipped, "
     "which the kernel counts since Linux 6.7",
     Rung.TRACEPOINT: "where devices are handed packets: behind netfilter's output and before its input, so what these "
     "drop is shown as if it had arrived, and what they reject with a reset as if TCP had; forwarded segments show as "
-    "received; IPsec hides segments; of a segment in IP fragments the first is shown",
+    "received; what is for a macvlan device is not shown as received, and what is for a VLAN's or ipvlan's shows the "
+    "network namespace of the device below; IPsec hides segments; of a segment in IP fragments the first is shown",
 }
 """What is to be known of each rung, in the words of doctor and README."""

@@ -28,9 +28,9 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
 _HALF = np.uint64(32)
 _WORD_BITS = 64
 
-# A round settles all rows but those that share a slot of its table with a different row. The table has at least two
-# slots a row; so of D distinct rows among N, at most about D / (4 * N) are left by a round, and what is left after a
-# few has been chosen by someone who knows the multipliers. Sorting settles that.
+# A round settles all rows but those that share a slot of its table with a different row before them. The table has at
+# least two slots a row, so of N rows with D distinct ones it leaves about a share of D / (4 * N). Few rows are left
+# after a few rounds, unless they were chosen by someone who knows the multipliers, and these few are sorted.
 _ROUNDS = 3
 
 

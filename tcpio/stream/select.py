@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Stages that leave records out, and count them."""
 
-from tcpio.filter.ast import Expr
-from tcpio.filter.to_mask import to_mask
+from tcpio.filter.ast import ALWAYS, Expr
+from tcpio.filter.to_mask import make_mask
 from tcpio.schema.batch import Batch
 from tcpio.schema.record import no_records
 
@@ -16,12 +16,13 @@ class Select:
 
     def __init__(self, expr: Expr) -> None:
         self.dropped = 0
-        self._expr = expr
+        self._mask = None if expr == ALWAYS else make_mask(expr)
 
     def __call__(self, batch: Batch) -> Batch:
         """Give what is kept of a batch; marks stay."""
-        mask = to_mask(self._expr, batch.records)
-        kept = batch.records[mask]
+        if self._mask is None:
+            return batch
+        kept = batch.records[self._mask(batch.records)]
         self.dropped += len(batch.records) - len(kept)
         return Batch(kept, batch.marks)
 
