@@ -7,8 +7,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from tcpio.filter.ast import ADDRESSES, LIMITS, AllOf, AnyBit, AnyOf, Between, Expr, Masked, Not
-from tcpio.schema.distinct import Words, distinct
+from tcpio.filter.ast import ADDRESSES, AllOf, AnyBit, AnyOf, Between, Expr, Masked, Not
+from tcpio.schema.distinct import Words, distinct, pack
 from tcpio.schema.record import Records, take
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -45,7 +45,7 @@ def make_mask(expr: Expr) -> MaskMaker:
         return test
 
     def test_distinct(records: Records) -> Mask:
-        first, number = distinct(_pack(records, fields))
+        first, number = distinct(pack(records, fields))
         return test(take(records, first))[number]
 
     return test_distinct
@@ -166,20 +166,3 @@ def _membership_test(keys: Sequence[_Key], constants: Words) -> MaskMaker:
         return result
 
     return test_membership
-
-
-def _pack(records: Records, fields: Iterable[str]) -> Words:
-    # The members side by side in as few words as they need; shape (N, K).
-    columns: list[npt.NDArray[np.uint64]] = []
-    used = _WORD_BITS
-    for field in fields:
-        if field in ADDRESSES:
-            columns[:0] = records[field].T
-            continue
-        bits = LIMITS[field].bit_length()
-        if used + bits > _WORD_BITS:
-            columns.append(np.zeros(len(records), np.uint64))
-            used = 0
-        columns[-1] |= records[field].astype(np.uint64) << np.uint64(used)
-        used += bits
-    return np.stack(columns).T

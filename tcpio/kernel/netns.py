@@ -28,12 +28,12 @@ def find_netns(text: str) -> int | None:
     if text == "all":
         return None
     if text.isdecimal():
-        if not 0 < int(text) <= _INODE_MAX:
+        if len(text) > len(str(_INODE_MAX)) or not 0 < int(text) <= _INODE_MAX:
             raise UsageError(f"{text} is no inode of a network namespace", hint="see 'ls -Li /run/netns/NAME'")
         return int(text)
     path = SELF if text == "self" else Path(text) if "/" in text else NAMED / text
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe's other end is not waited for
     except OSError as error:
         raise UsageError(f"there is no network namespace {text!r}: {path}: {error.strerror}", hint=_HINT) from error
     try:

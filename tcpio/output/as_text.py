@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Lines as tcpio.d prints them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
-from tcpio.output.cells import Cells, addresses, constant, numbers, pad, ports, squeeze, table
+from tcpio.output.cells import Cells, addresses, compact, constant, join, numbers, pad, ports, squeeze, table
 from tcpio.output.times import TimeFormat
 from tcpio.schema.batch import Batch, Mark
-from tcpio.schema.columns import Column, Kind
-from tcpio.schema.record import RECEIVE, Records
+from tcpio.schema.columns import FLOW, Column, Kind
+from tcpio.schema.distinct import distinct, pack
+from tcpio.schema.record import RECEIVE, Records, take
 
 WIDE = 39
 """Characters of the longest IPv6 address."""
 
 EMPTY = "-"
 """What stands where there is nothing to show, so that every line has as many words."""
+
+_FEW = 8  # it pays to compact text that so many records share
 
 _FIN, _SYN, _RST = 0x01, 0x02, 0x04
 
@@ -95,7 +99,7 @@ class TextFormat:
         pieces: list[Chunk] = []
         done = 0
         for mark in batch.marks:
-            at = max(done, int(np.searchsorted(batch.records["ts_ns"], mark.ts_ns, side="left")))
+            at = max(done, _place(batch.records, mark))
             pieces += self._lines(batch.records[done:at])
             pieces.append(Chunk(self._mark(mark), 0))
             done = at
@@ -105,9 +109,24 @@ class TextFormat:
         if not len(records):
             return []
         parts: list[Cells] = []
-        for at, column in enumerate(self._columns):
-            parts += (constant(self._leads[at], len(records)), self._cells(column, at, records))
+        for is_of_flow, group in groupby(range(len(self._columns)), lambda at: self._columns[at].is_of_flow):
+            places = list(group)
+            parts += [self._flow_cells(places, records)] if is_of_flow else self._parts(places, records)
         return [Chunk(squeeze(self._colored(parts, records)), len(records))]
+
+    def _flow_cells(self, places: Sequence[int], records: Records) -> Cells:
+        # Written once for each connection and direction, and taken from there.
+        first, number = distinct(pack(records, FLOW))
+        cells: Cells = join(self._parts(places, take(records, first)))
+        if len(first) * _FEW < len(records):
+            cells = compact(cells)
+        return np.take(cells, number, axis=0)
+
+    def _parts(self, places: Iterable[int], records: Records) -> list[Cells]:
+        parts: list[Cells] = []
+        for at in places:
+            parts += (constant(self._leads[at], len(records)), self._cells(self._columns[at], at, records))
+        return parts
 
     def _cells(self, column: Column, at: int, records: Records) -> Cells:
         values = records[column.source]
@@ -144,6 +163,12 @@ class TextFormat:
         if self._colors:
             line = f"{self._colors.mark}{line}{self._colors.end}"
         return f"{line}\n".encode()
+
+
+def _place(records: Records, mark: Mark) -> int:
+    # Before the record whose time it has, which need not be in order; else where it would be if they are.
+    same = np.flatnonzero(records["ts_ns"] == mark.ts_ns)
+    return int(same[0]) if len(same) else int(np.searchsorted(records["ts_ns"], mark.ts_ns))
 
 
 def _lead(columns: Sequence[Column], at: int) -> str:

@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tcpio.schema.address import V4_MAPPED, to_text, to_words
-from tcpio.schema.distinct import distinct
 
 Cells: TypeAlias = npt.NDArray[np.uint8]
 """Shape (N, width), ASCII, zero bytes anywhere in a row."""
+
+Groups: TypeAlias = npt.NDArray[np.uint32]
+"""Four characters in each."""
 
 Unsigned: TypeAlias = npt.NDArray[Any]
 """Shape (N,), any unsigned dtype."""
@@ -29,33 +31,38 @@ _GROUP = 4  # digits written at once
 _GROUP_VALUES = 10**_GROUP
 
 
-def _digit_tables() -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    # Four digits of each number below 10 000, as one u32: with leading zeros, and with nothing in their place.
+def _digit_tables() -> tuple[Groups, Groups, Groups]:
+    # Four digits of each number below 10 000, as one u32: with leading zeros, with nothing in their place, with blanks.
     values = np.arange(_GROUP_VALUES)[:, np.newaxis]
     powers = 10 ** np.arange(_GROUP - 1, -1, -1)
     full = (values // powers % 10 + _ZERO).astype(np.uint8)
     bare = np.where(values >= powers, full, 0).astype(np.uint8)
-    return full.view(np.uint32)[:, 0], bare.view(np.uint32)[:, 0]
+    blank = np.where(values >= powers, full, _SPACE).astype(np.uint8)
+    return full.view(np.uint32)[:, 0], bare.view(np.uint32)[:, 0], blank.view(np.uint32)[:, 0]
 
 
-_FULL, _BARE = _digit_tables()
+_FULL, _BARE, _BLANK = _digit_tables()
 
 
 def digits(values: Unsigned) -> Cells:
     """Write numbers, without leading zeros."""
+    return _digits(values, _BARE)
+
+
+def _digits(values: Unsigned, leading: Groups) -> Cells:
     groups = 1
     limit = _GROUP_VALUES
     largest = int(values.max(initial=0))
     while largest >= limit:
         groups, limit = groups + 1, limit * _GROUP_VALUES
-    cells: npt.NDArray[np.uint32] = np.empty((len(values), groups), np.uint32)
+    cells: Groups = np.empty((len(values), groups), np.uint32)
     rest = values
     for group in range(groups - 1, 0, -1):
         higher = rest // _GROUP_VALUES
         lower = rest - higher * _GROUP_VALUES
-        cells[:, group] = np.where(higher > 0, _FULL[lower], _BARE[lower])
+        cells[:, group] = np.where(higher > 0, _FULL[lower], leading[lower])
         rest = higher
-    cells[:, 0] = _BARE[rest]
+    cells[:, 0] = leading[rest]
     matrix = cells.view(np.uint8)
     matrix[values == 0, -1] = _ZERO
     return matrix
@@ -64,7 +71,7 @@ def digits(values: Unsigned) -> Cells:
 def fixed_digits(values: Unsigned, count: int) -> Cells:
     """Write numbers with leading zeros, ``count`` digits each."""
     groups = -(-count // _GROUP)
-    cells: npt.NDArray[np.uint32] = np.empty((len(values), groups), np.uint32)
+    cells: Groups = np.empty((len(values), groups), np.uint32)
     rest = values
     for group in range(groups - 1, -1, -1):
         higher = rest // _GROUP_VALUES
@@ -105,12 +112,12 @@ _BLANKS = _blanks(64)
 
 def numbers(values: Unsigned, width: int) -> Cells:
     """Write numbers, aligned to the right."""
-    cells = digits(values)
+    cells = _digits(values, _BLANK)
     lacking = width - cells.shape[1]
     if lacking > 0:
-        cells = np.concatenate((constant(" " * lacking, len(values)), cells), axis=1)
-    aligned = cells[:, -width:]
-    aligned[aligned == 0] = _SPACE
+        return np.concatenate((constant(" " * lacking, len(values)), cells), axis=1)
+    beyond = cells[:, :-width]
+    beyond[beyond == _SPACE] = 0
     return cells
 
 
@@ -127,17 +134,15 @@ def _all_ports(width: int) -> Cells:
 
 def addresses(words: npt.NDArray[np.uint64], width: int) -> Cells:
     """Write addresses of shape (N, 2), as a record has them, aligned to the right."""
-    first, inverse = distinct(words)
-    cells: Cells = pad(_distinct_addresses(words[first]), width, is_left=False)[inverse]
-    return cells
+    return pad(_bare_addresses(np.ascontiguousarray(words)), width, is_left=False)
 
 
-def _distinct_addresses(words: npt.NDArray[np.uint64]) -> Cells:
-    words = np.ascontiguousarray(words)
+def _bare_addresses(words: npt.NDArray[np.uint64]) -> Cells:
     ipv4 = (words[:, 0] == 0) & (words[:, 1] & _V4_MAPPED_MASK == _V4_MAPPED_WORD)
     # The last four bytes of an address are those of IPv4.
     quads = words.view(np.uint8)[:, -4:]
-    octets: Cells = np.concatenate((_OCTETS[quads[:, :-1]].reshape(len(words), -1), _LAST_OCTET[quads[:, -1]]), axis=1)
+    leading = _OCTETS[quads[:, :-1]].reshape(len(words), (quads.shape[1] - 1) * _OCTETS.shape[1])
+    octets: Cells = np.concatenate((leading, _LAST_OCTET[quads[:, -1]]), axis=1)
     if ipv4.all():
         return octets
     # IPv6 text has rules of its own (RFC 5952); the C library writes it, once for each address.
@@ -152,12 +157,23 @@ _OCTETS = table([f"{octet}." for octet in range(256)])
 _LAST_OCTET = table([f"{octet}" for octet in range(256)])
 
 
-def squeeze(parts: Sequence[Cells]) -> bytes:
-    """Put cells side by side and give the text of all rows."""
-    rows = len(parts[0])
-    matrix: Cells = np.empty((rows, sum(part.shape[1] for part in parts)), np.uint8)
+def compact(cells: Cells) -> Cells:
+    """Move the zero bytes of each row to its end, and leave out columns that have nothing else."""
+    order = np.argsort(cells == 0, axis=1, kind="stable")
+    width = int(np.count_nonzero(cells, axis=1).max(initial=0))
+    return np.take_along_axis(cells, order[:, :width], axis=1)
+
+
+def join(parts: Sequence[Cells]) -> Cells:
+    """Put cells side by side."""
+    matrix: Cells = np.empty((len(parts[0]), sum(part.shape[1] for part in parts)), np.uint8)
     at = 0
     for part in parts:
         matrix[:, at : at + part.shape[1]] = part
         at += part.shape[1]
-    return matrix.tobytes().translate(None, b"\0")
+    return matrix
+
+
+def squeeze(parts: Sequence[Cells]) -> bytes:
+    """Put cells side by side and give the text of all rows."""
+    return join(parts).tobytes().translate(None, b"\0")

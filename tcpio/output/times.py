@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The time column: its formats, each of one width, so that text sorts as time does."""
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -45,7 +46,10 @@ def find_zone(name: str) -> tzinfo:
     """
     from dateutil import tz  # noqa: PLC0415  not everyone asks for times, and it takes a while to import
 
-    zone = tz.gettz(name) if name else tz.tzlocal()
+    try:
+        zone = tz.gettz(name) if name else tz.tzlocal()
+    except (OSError, ValueError, struct.error):  # a path to what is no zone, or a damaged one
+        zone = None
     if zone is None:
         raise UsageError(
             f"there is no time zone {name!r}", hint="zones are called as in /usr/share/zoneinfo, or UTC, or EST5EDT"

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Find the distinct rows of an array, mostly without sorting it."""
 
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from tcpio.schema.record import Records
 
 Words: TypeAlias = npt.NDArray[np.uint64]
 Indices: TypeAlias = npt.NDArray[np.intp]
@@ -102,3 +105,25 @@ def _sort(rows: Words) -> Indices:
     # numpy 2.0 alone gives the inverse another shape
     leader: Indices = first[inverse.reshape(-1)]
     return leader
+
+
+def pack(records: Records, fields: Iterable[str]) -> Words:
+    """Put members of records side by side, in as few words as they need.
+
+    Returns:
+        Shape (N, K): rows are equal where the members are.
+    """
+    columns: list[Words] = []
+    used = _WORD_BITS
+    for field in fields:
+        values = records[field]
+        if values.ndim > 1:
+            columns[:0] = values.T
+            continue
+        bits = 8 * values.itemsize
+        if used + bits > _WORD_BITS:
+            columns.append(np.zeros(len(records), np.uint64))
+            used = 0
+        columns[-1] |= values.astype(np.uint64) << np.uint64(used)
+        used += bits
+    return np.stack(columns).T
