@@ -49,8 +49,9 @@ def run_live(options: TraceOptions, plan: Plan, attached: Attached) -> int:
         rings.wait_also_for(signals.fd)
         sink = stack.enter_context(Sink(options.write))
         trace = _Trace(options, attached, rings, signals, sink)
-        trace.begin(plan)
+        attached.attach()
         try:
+            trace.begin(plan)
             trace.run()
         finally:
             trace.end()
@@ -79,10 +80,9 @@ class _Trace:
         self._checked_s = time.monotonic()
 
     def begin(self, plan: Plan) -> None:
-        """Write the header, let the programs run, and say so."""
+        """Write the header, and say that the programs run."""
         if self._options.has_header:
             self._sink.write([Chunk(self._format.header(), 0)])
-        self._attached.attach()
         if not self._options.is_quiet:
             self._say_ready(plan)
 

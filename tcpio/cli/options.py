@@ -19,7 +19,8 @@ from tcpio.schema.flags import parse_flags
 from tcpio.schema.time_formats import TIME_FORMATS
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_SIZE = re.compile(r"(\d{1,12})([kmg]?)(i?b)?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,12})([kmg]?)(i?b)?", re.IGNORECASE | re.ASCII)
+_NUMBER = re.compile(r"\d{1,40}", re.ASCII)
 _LARGEST_RING = 1 << 30
 DEFAULT_RING = "4M"
 DEFAULT_DELAY_MS = 100
@@ -100,7 +101,7 @@ def parse_delay(text: str) -> float:
     Raises:
         UsageError: It is none.
     """
-    if not text.isdecimal() or not _SHORTEST_DELAY_MS <= int(text) <= _LONGEST_DELAY_MS:
+    if not _NUMBER.fullmatch(text) or not _SHORTEST_DELAY_MS <= int(text) <= _LONGEST_DELAY_MS:
         raise UsageError(
             f"--delay {text!r} is not between {_SHORTEST_DELAY_MS} and {_LONGEST_DELAY_MS} ms",
             hint=f"the default is {DEFAULT_DELAY_MS}; --no-order does without",
@@ -114,7 +115,7 @@ def parse_count(text: str) -> int:
     Raises:
         UsageError: It is no positive number.
     """
-    if not text.isdecimal() or not int(text):
+    if not _NUMBER.fullmatch(text) or not int(text):
         raise UsageError(f"--count {text!r} is no positive number", hint="for example -c 100")
     return int(text)
 
@@ -125,7 +126,7 @@ def parse_timeout(text: str) -> float:
     Raises:
         UsageError: It is no positive number.
     """
-    match = re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text)
+    match = re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII)
     if not match or not float(text):
         raise UsageError(f"--timeout {text!r} is no positive number of seconds", hint="for example --timeout 10")
     return float(text)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tcpio.filter.ast import Expr
+from tcpio.filter.pattern import MAX_PORT
 from tcpio.filter.to_mask import to_mask
 from tcpio.schema.address import from_text, to_words
 from tcpio.schema.record import RECORD
@@ -27,12 +28,19 @@ def find_own_session(environment: Mapping[str, str], filters: Expr) -> str:
     try:
         record = np.zeros(1, RECORD)
         record["laddr"], record["raddr"] = to_words(from_text(laddr)), to_words(from_text(raddr))
-        record["lport"], record["rport"] = int(lport), int(rport)
-    except (ValueError, OverflowError):
+        record["lport"], record["rport"] = _to_port(lport), _to_port(rport)
+    except ValueError:
         return ""
     if not to_mask(filters, record)[0]:
         return ""
     return f"{_quote(laddr)}:{lport}-{_quote(raddr)}:{rport}"
+
+
+def _to_port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= MAX_PORT:
+        raise ValueError(text)
+    return port
 
 
 def _quote(address: str) -> str:

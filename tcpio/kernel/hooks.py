@@ -211,10 +211,10 @@ def choose(ask: Ask, *, rung: Rung | None, directions: Sequence[Direction], has_
             choices += near
             continue
         device = [way for way in sites[0].ways if way.rung is _DEVICE_RUNG and rung in (None, _DEVICE_RUNG)]
+        seen = _choose_way(sites[0], ask, device)
         choices += [
-            Choice(site, choice.way, earlier.refused + choice.refused)
-            for site, earlier in zip(sites, near, strict=True)
-            for choice in [_choose_way(site, ask, device)]
+            Choice(choice.site, seen.way or choice.way, choice.refused + (() if choice.way else seen.refused))
+            for choice in near
         ]
     return tuple(choices)
 
@@ -256,18 +256,29 @@ def hooks_of(choices: Sequence[Choice]) -> tuple[Hook, ...]:
     return tuple(dict.fromkeys(hook for choice in choices if choice.way for hook in choice.way.hooks))
 
 
+_RUNG_OF = {
+    Kind.FENTRY: Rung.FENTRY,
+    Kind.FEXIT: Rung.FENTRY,
+    Kind.KPROBE: Rung.KPROBE,
+    Kind.RAW_TRACEPOINT: Rung.TRACEPOINT,
+}
+
+
 def rungs_of(choices: Sequence[Choice]) -> tuple[Rung, ...]:
-    """Give the rungs in use, best first."""
-    used = {choice.way.rung for choice in choices if choice.way}
+    """Give the rungs that the hooks in use belong to, best first."""
+    used = {_RUNG_OF[hook.kind] for choice in choices if choice.way for hook in choice.way.hooks}
     return tuple(rung for rung in Rung if rung in used)
 
 
 def describe(choices: Sequence[Choice]) -> str:
-    """Say what is used, in a few words: the rungs, and the kprobes beside fentry."""
-    hooks = [hook for choice in choices if choice.way and choice.way.rung is Rung.FENTRY for hook in choice.way.hooks]
-    kprobes = [hook.target for hook in hooks if hook.kind is Kind.KPROBE]
-    beside = f" (kprobe for {', '.join(kprobes)})" if kprobes else ""
-    return " and ".join(rung.value for rung in rungs_of(choices)) + beside
+    """Say what is used, in a few words: the rungs, and which kprobes stand beside fentry."""
+    rungs = rungs_of(choices)
+    if Rung.FENTRY not in rungs or Rung.KPROBE not in rungs:
+        return " and ".join(rung.value for rung in rungs)
+    hooks = [hook for choice in choices if choice.way for hook in choice.way.hooks]
+    kprobes = ", ".join(dict.fromkeys(hook.target for hook in hooks if hook.kind is Kind.KPROBE))
+    rest = [rung.value for rung in rungs if rung is not Rung.KPROBE]
+    return f"{' and '.join(rest)} (kprobe for {kprobes})"
 
 
 RUNG_NOTES = {
