@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The parts of README.md that are made from tcpio's own tables: ``python3 -m tests.readme`` writes them anew."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,8 +32,8 @@ def fill(text: str) -> str:
     """Give README.md with its tables made anew."""
     for name, make in BLOCKS.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-        body = "\n".join((begin, *make(), end))
-        text = re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _, body=body: body, text, flags=re.DOTALL)
+        before, after = text.partition(begin)[0], text.partition(end)[2]
+        text = before + "\n".join((begin, *make(), end)) + after
     return text
 
 

@@ -14,6 +14,7 @@ import tcpio
 from tcpio.errors import TcpioError, UnsupportedKernel
 from tcpio.kernel.features import FEATURES, Feature
 from tcpio.kernel.hooks import RUNG_NOTES, Choice, Direction, rungs_of
+from tcpio.kernel.load import import_bcc
 from tcpio.kernel.plan import make_plan
 from tcpio.schema.support import Support, Verdict
 
@@ -80,10 +81,9 @@ def examine(btf: Path | None) -> Report:
 
 def _bcc_version() -> str:
     try:
-        from bcc.version import __version__  # noqa: PLC0415, TID251  its number, without LLVM
-    except ImportError:
+        return f"BCC {getattr(import_bcc(), '__version__', 'of an unknown version')}"
+    except UnsupportedKernel:
         return "no BCC"
-    return f"BCC {__version__}"
 
 
 def to_json(report: Report) -> str:

@@ -137,9 +137,10 @@ class _Trace:
         self._attached.detach()
         self._take(self._rings.drain())
         self._order.push(Batch(no_records(), self._marks_of_the_tail()))
+        left = self._order.flush()
         try:
             if not self._sink.has_failed:
-                self._print(self._order.flush())
+                self._print(left)
         finally:
             counts = self._count()
             if counts.lost or not self._options.is_quiet:
@@ -159,7 +160,7 @@ class _Trace:
         printed, filtered = self._sink.segments, self._select.dropped
         return Counts(
             printed=printed,
-            not_printed=self._drained - filtered - printed,
+            not_printed=self._drained - self._order.held - filtered - printed,
             filtered=filtered,
             lost={cpu: count for cpu, count in self._lost().items() if count},
             missed=sum(count or 0 for count in missed.values()),

@@ -88,8 +88,12 @@ class Attached:
         self._program_fds: dict[Hook, int] = {}
         self._links: dict[Hook, list[int]] = {}
         self._kprobe_misses: dict[Hook, int | None] = {}
-        for program in source.programs:
-            self._program_fds[program.hook] = self._load(program, btf)
+        try:
+            for program in source.programs:
+                self._program_fds[program.hook] = self._load(program, btf)
+        except UnsupportedKernel:
+            self.close()
+            raise
 
     def _load(self, program: Program, btf: Btf) -> int:
         try:
@@ -153,16 +157,21 @@ class Attached:
         self._links = {}
         syscall.wait_for_running_programs()
 
+    def close(self) -> None:
+        """Detach, and give everything back."""
+        self.detach()
+        for fd in self._program_fds.values():
+            os.close(fd)
+        self._program_fds = {}
+        self._bpf.cleanup()
+
     def __enter__(self) -> "Attached":
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.detach()
-        for fd in self._program_fds.values():
-            os.close(fd)
-        self._bpf.cleanup()
+        self.close()
 
 
 _ATTACH_TYPES = {Kind.FENTRY: syscall.TRACE_FENTRY, Kind.FEXIT: syscall.TRACE_FEXIT}

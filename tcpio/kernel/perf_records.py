@@ -67,7 +67,7 @@ def decode(block: Block, cpu: int) -> Batch:
         header = block[at : at + HEADER_SIZE]
         if header[:4].view("u4")[0] == RECORD_LOST:
             losses.append((count, int(block[at : at + LOST.itemsize].view(LOST)["lost"][0])))
-        at += int(header[6:8].view("u2")[0])
+        at += max(int(header[6:8].view("u2")[0]), HEADER_SIZE)
     records = _concatenate(pieces)
     return Batch(records, tuple(Lost(_time_at(records, index), cpu, lost) for index, lost in losses))
 

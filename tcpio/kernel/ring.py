@@ -98,6 +98,7 @@ class Rings:
         self._set_ring = set_ring
         self._read_online = read_online
         self._open: dict[int, tuple[int, mmap.mmap, Ring]] = {}
+        self._hung_up: set[int] = set()
         self._poll = select.poll()
         self.follow_cpus()
 
@@ -113,7 +114,7 @@ class Rings:
             What the closed ones still held.
         """
         online = self._read_online()
-        gone = [self._close(cpu) for cpu in self.cpus if cpu not in online]
+        gone = [self._close(cpu) for cpu in self.cpus if cpu not in online or self._open[cpu][0] in self._hung_up]
         for cpu in online:
             if cpu not in self._open:
                 self._open_ring(cpu)
@@ -142,6 +143,7 @@ class Rings:
         fd, _, ring = self._open.pop(cpu)
         left = drain([ring])
         self._poll_without(fd)
+        self._hung_up.discard(fd)
         os.close(fd)  # the memory goes when the last array that looks into it does
         return left
 
@@ -156,8 +158,9 @@ class Rings:
     def wait(self, seconds: float) -> None:
         """Wait until a ring is filling, or so long."""
         for fd, events in self._poll.poll(max(seconds, 0) * 1000):
-            if not events & select.POLLIN:  # the event of a CPU that went offline hangs up for good
+            if not events & select.POLLIN:  # the event of a CPU that went offline hangs up for good, even if it returns
                 self._poll_without(fd)
+                self._hung_up.add(fd)
 
     def drain(self) -> Batch:
         """Take what all rings hold, CPU by CPU."""

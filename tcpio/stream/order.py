@@ -27,6 +27,11 @@ class Order:
         self._horizon_ns = 0  # the highest timestamp that the previous round ended with
         self._released_ns = 0
 
+    @property
+    def held(self) -> int:
+        """Records that were pushed and are not released yet."""
+        return len(self._held.records) + sum(len(batch.records) for batch in self._pushed)
+
     def push(self, batch: Batch) -> None:
         """Take what a drain gave."""
         self._pushed.append(batch)

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What all unit tests share: they are judged by what they find and not by how long it takes."""
+
+from hypothesis import settings
+
+settings.register_profile("tcpio", deadline=None)
+settings.load_profile("tcpio")

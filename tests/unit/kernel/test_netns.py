@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Network namespaces by name, path or inode."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tcpio.errors import UsageError
+from tcpio.kernel.netns import find_netns
+from tests.unit.samples import open_fds
+
+HINT = "'ip netns list' shows the names; all, self, a path and an inode are taken too"
+OWN = Path("/proc/self/ns/net")
+
+
+def refusal(text: str) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        find_netns(text)
+    return caught.value
+
+
+def test_all_is_no_namespace() -> None:
+    assert find_netns("all") is None
+
+
+def test_self_is_that_of_this_process() -> None:
+    assert OWN.stat().st_ino == find_netns("self")
+
+
+def test_a_path_is_taken() -> None:
+    assert OWN.stat().st_ino == find_netns(f"/proc/{os.getpid()}/ns/net")
+
+
+def test_a_name_is_looked_up_where_ip_netns_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "web").symlink_to(OWN)
+    monkeypatch.setattr("tcpio.kernel.netns.NAMED", tmp_path)
+
+    assert OWN.stat().st_ino == find_netns("web")
+
+
+@pytest.mark.parametrize("inode", [1, 4026531840, 0xFFFFFFFF])
+def test_an_inode_is_taken(inode: int) -> None:
+    assert inode == find_netns(str(inode))
+
+
+@pytest.mark.parametrize("text", ["0", "4294967296", pytest.param("9" * 5000, id="5000 digits")])
+def test_what_is_no_inode_is_refused(text: str) -> None:
+    error = refusal(text)
+
+    assert str(error) == f"{text} is no inode of a network namespace"
+    assert error.hint == "see 'ls -Li /run/netns/NAME'"
+
+
+def test_an_unknown_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tcpio.kernel.netns.NAMED", tmp_path)
+    error = refusal("wbe")
+
+    assert f"there is no network namespace 'wbe': {tmp_path}/wbe: No such file or directory" == str(error)
+    assert error.hint == HINT
+
+
+@pytest.mark.parametrize("text", ["", ".", ".."])
+def test_a_folder_is_refused(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tcpio.kernel.netns.NAMED", tmp_path / "netns")
+    (tmp_path / "netns").mkdir()
+
+    assert str(refusal(text)).endswith(" is no namespace")
+
+
+def test_a_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ns" / "net"
+    path.parent.mkdir()
+    path.write_text("")
+
+    assert f"{path} is no namespace" == str(refusal(str(path)))
+
+
+def test_a_mount_point_is_refused() -> None:
+    assert str(refusal("/proc")) == "/proc is no namespace"
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    assert f"{path} is no namespace" == str(refusal(str(path)))
+
+
+def test_another_kind_of_namespace_is_refused() -> None:
+    path = f"/proc/{os.getpid()}/ns/uts"
+
+    assert f"{path} is a namespace, but not of the network" == str(refusal(path))
+
+
+def test_nothing_stays_open() -> None:
+    before = open_fds()
+    find_netns("self")
+    refusal("/proc")
+
+    assert before == open_fds()

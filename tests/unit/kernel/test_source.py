@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From a choice of hooks to the text of the programs."""
+
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tcpio.errors import UnsupportedKernel
+from tcpio.filter.parse import parse_filter, to_expr
+from tcpio.filter.to_c import to_c
+from tcpio.kernel.hooks import PARAMETERS, RETURN, SITES, Hook, Kind
+from tcpio.kernel.source import MissingParameterError, Program, arguments, make_source
+from tcpio.schema.c_header import BPF_DIR
+from tests.unit.kernel.btf_blob import KERNEL_PARAMETERS, Kernel
+
+HOOKS = sorted({hook for site in SITES for way in site.ways for hook in way.hooks}, key=str)
+STUBS = Path(__file__).parent / "stub_bcc.h"
+ON_TARGET = re.compile(r"^static __always_inline int on_(\w+)\(void \*ctx, ([^)]*)\)", re.MULTILINE)
+
+needs_stack = pytest.mark.skipif(platform.machine() != "x86_64", reason="the seventh parameter is read on x86_64 only")
+
+
+@pytest.fixture
+def x86(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+
+
+def test_fentry_reads_its_context_by_index() -> None:
+    hook = Hook(Kind.FENTRY, "ip_queue_xmit")
+
+    assert arguments(hook, ("sk", "skb", "fl")) == ("(void *)ctx[0]", "(void *)ctx[1]")
+
+
+def test_parameters_are_found_by_name_and_not_by_place() -> None:
+    hook = Hook(Kind.FENTRY, "ip_queue_xmit")
+
+    assert arguments(hook, ("net", "skb", "sk")) == ("(void *)ctx[2]", "(void *)ctx[1]")
+
+
+def test_fexit_reads_what_was_returned_behind_the_parameters() -> None:
+    hook = Hook(Kind.FEXIT, "tcp_make_synack")
+
+    assert arguments(hook, KERNEL_PARAMETERS["tcp_make_synack"]) == ("(void *)ctx[2]", "(void *)ctx[6]")
+
+
+def test_kprobe_reads_registers() -> None:
+    hook = Hook(Kind.KPROBE, "ip_build_and_send_pkt")
+
+    assert arguments(hook, KERNEL_PARAMETERS["ip_build_and_send_pkt"]) == (
+        "(void *)PT_REGS_PARM1(ctx)",
+        "(void *)PT_REGS_PARM2(ctx)",
+        "(u32)PT_REGS_PARM3(ctx)",
+        "(u32)PT_REGS_PARM4(ctx)",
+    )
+
+
+@pytest.mark.usefixtures("x86")
+def test_kprobe_reads_the_seventh_parameter_and_on_from_the_stack() -> None:
+    hook = Hook(Kind.KPROBE, "tcp_v6_send_response")
+
+    assert arguments(hook, KERNEL_PARAMETERS["tcp_v6_send_response"]) == (
+        "(void *)PT_REGS_PARM2(ctx)",
+        "(u32)PT_REGS_PARM3(ctx)",
+        "(u32)PT_REGS_PARM4(ctx)",
+        "(u32)PT_REGS_PARM5(ctx)",
+        "(u32)read_stack(PT_REGS_SP(ctx), 8)",
+        "(u32)read_stack(PT_REGS_SP(ctx), 24)",
+    )
+
+
+def test_what_is_not_in_a_register_is_refused_where_the_stack_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    hook = Hook(Kind.KPROBE, "tcp_v6_send_response")
+    with pytest.raises(MissingParameterError, match=r"^its parameter tsecr is not in a register$"):
+        arguments(hook, KERNEL_PARAMETERS["tcp_v6_send_response"])
+
+
+def test_a_raw_tracepoint_reads_its_arguments_whatever_btf_says() -> None:
+    hook = Hook(Kind.RAW_TRACEPOINT, "net_dev_queue")
+
+    assert arguments(hook, None) == ("(void *)ctx->args[0]",)
+    assert arguments(hook, ("other",)) == ("(void *)ctx->args[0]",)
+
+
+@pytest.mark.usefixtures("x86")
+def test_what_a_kernel_may_lack_is_0() -> None:
+    hook = Hook(Kind.KPROBE, "ip_send_unicast_reply")
+    older = ("sk", "skb", "sopt", "daddr", "saddr", "arg", "len", "hash", "txtime")
+
+    assert arguments(hook, older) == (
+        "(void *)PT_REGS_PARM1(ctx)",
+        "0",
+        "(u32)PT_REGS_PARM5(ctx)",
+        "(u32)PT_REGS_PARM4(ctx)",
+        "(void *)PT_REGS_PARM6(ctx)",
+        "(u32)read_stack(PT_REGS_SP(ctx), 8)",
+    )
+
+
+def test_what_a_kernel_may_lack_is_read_where_it_has_it() -> None:
+    hook = Hook(Kind.FENTRY, "ip_send_unicast_reply")
+
+    assert arguments(hook, KERNEL_PARAMETERS["ip_send_unicast_reply"]) == (
+        "(void *)ctx[0]",
+        "(void *)ctx[1]",
+        "(u32)ctx[5]",
+        "(u32)ctx[4]",
+        "(void *)ctx[6]",
+        "(u32)ctx[7]",
+    )
+
+
+def test_what_a_kernel_must_have_is_missed() -> None:
+    with pytest.raises(MissingParameterError, match=r"^it has no parameter skb$"):
+        arguments(Hook(Kind.FENTRY, "ip_queue_xmit"), ("sk", "fl"))
+
+
+def test_a_function_that_is_not_described_is_refused() -> None:
+    with pytest.raises(MissingParameterError, match=r"^the kernel's BTF does not describe this function$"):
+        arguments(Hook(Kind.FENTRY, "ip_queue_xmit"), None)
+
+
+@pytest.mark.parametrize("target", sorted({hook.target for hook in HOOKS}))
+def test_every_target_has_its_hook_in_c_with_as_many_parameters(target: str) -> None:
+    found = dict(ON_TARGET.findall((BPF_DIR / "trace.c").read_text()))
+
+    assert target in found
+    names = [re.sub(r".*\W", "", parameter) for parameter in found[target].split(",")]
+    wanted = ["returned" if name == RETURN else name.removesuffix("?") for name in PARAMETERS[target]]
+    assert wanted == names
+
+
+def test_every_hook_in_c_is_in_the_table() -> None:
+    found = {name for name, _ in ON_TARGET.findall((BPF_DIR / "trace.c").read_text())}
+
+    assert {hook.target for hook in HOOKS} == found == set(PARAMETERS)
+
+
+@pytest.mark.usefixtures("x86")
+def test_each_hook_becomes_a_program() -> None:
+    hooks = (Hook(Kind.FENTRY, "tcp_v4_rcv"), Hook(Kind.RAW_TRACEPOINT, "net_dev_queue"))
+    source = make_source(Kernel().btf(), hooks, "1")
+
+    assert source.programs == (
+        Program(hooks[0], "run_fentry_tcp_v4_rcv"),
+        Program(hooks[1], "run_tracepoint_net_dev_queue"),
+    )
+    assert source.text.endswith(
+        "\n/* fentry:tcp_v4_rcv */\n"
+        "int run_fentry_tcp_v4_rcv(unsigned long long *ctx)\n"
+        "{\n"
+        "\treturn on_tcp_v4_rcv(ctx, (void *)ctx[0]);\n"
+        "}\n"
+        "\n\n/* tracepoint:net_dev_queue */\n"
+        "int run_tracepoint_net_dev_queue(struct bpf_raw_tracepoint_args *ctx)\n"
+        "{\n"
+        "\treturn on_net_dev_queue(ctx, (void *)ctx->args[0]);\n"
+        "}\n"
+    )
+
+
+def test_the_filter_enters_by_its_hole() -> None:
+    source = make_source(Kernel().btf(), (), "((r)->lport == 80U)")
+
+    assert "\n#define TCPIO_WANTED(r) (((r)->lport == 80U))\n" in source.text
+    assert source.programs == ()
+
+
+def test_programs_have_names_of_their_own() -> None:
+    names = [program.name for program in make_source(Kernel().btf(), HOOKS, "1").programs]
+
+    assert len(names) == len(set(names))
+
+
+def test_a_missing_function_is_told() -> None:
+    btf = Kernel(without=["tcp_v6_rcv"]).btf()
+    with pytest.raises(MissingParameterError):
+        make_source(btf, (Hook(Kind.KPROBE, "tcp_v6_rcv"),), "1")
+
+
+def test_a_missing_member_is_told() -> None:
+    with pytest.raises(UnsupportedKernel, match=r"^this kernel's struct sk_buff has no member dev$"):
+        make_source(Kernel(without=["sk_buff.dev"]).btf(), (), "1")
+
+
+@needs_stack
+@pytest.mark.parametrize("filters", [[], ["10.0.0.0/8:80..90-*:*", "!*:22-[2001:db8::1]:*"]])
+def test_the_programs_are_c(tmp_path: Path, filters: list[str]) -> None:
+    wanted = to_c(to_expr(map(parse_filter, filters)))
+    source = tmp_path / "programs.c"
+    source.write_text(f'#include "{STUBS}"\n{make_source(Kernel().btf(), HOOKS, wanted).text}')
+    includes = ["-nostdinc", f"-I{BPF_DIR}", f"-I{BPF_DIR}/include"]
+    command = ["cc", "-std=gnu11", "-fsyntax-only", "-Wall", "-Wno-unknown-pragmas", "-Werror", *includes, str(source)]
+    found = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert found.stderr == ""

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Files that are full, closed, slow or gone."""
+
+import errno
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tcpio.errors import OutputError, UsageError
+from tcpio.output import sink as sink_module
+from tcpio.output.as_text import Chunk
+from tcpio.output.sink import Sink
+from tests.unit.samples import open_fds
+
+LINES = Chunk(b"one\ntwo\nthree\n", 3)
+MARK = Chunk(b"# a mark\n", 0)
+
+
+@pytest.fixture
+def no_new_fds() -> Iterator[None]:
+    before = open_fds()
+    yield
+    assert before == open_fds()
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
+    """A pipe, whose end to write to is what the sink takes for the standard output."""
+    read_end, write_end = os.pipe()
+    monkeypatch.setattr(sink_module, "STDOUT", write_end)
+    yield read_end, write_end
+    for fd in (read_end, write_end):
+        try:
+            os.close(fd)
+        except OSError:
+            assert fd == read_end
+
+
+def test_a_file_gets_all_and_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    with Sink(path) as sink:
+        sink.write([LINES, MARK, LINES])
+        sink.write([])
+
+        assert sink.segments == 6
+    assert path.read_bytes() == LINES.data + MARK.data + LINES.data
+
+
+def test_a_file_that_was_there_is_written_anew(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_text("something older and longer\n")
+    with Sink(path) as sink:
+        sink.write([MARK])
+
+    assert MARK.data == path.read_bytes()
+
+
+@pytest.mark.usefixtures("no_new_fds")
+def test_a_file_is_closed(tmp_path: Path) -> None:
+    with Sink(tmp_path / "out"):
+        pass
+
+
+def test_the_standard_output_is_not_closed(pipe: tuple[int, int]) -> None:
+    with Sink() as sink:
+        sink.write([LINES])
+    os.fstat(pipe[1])
+
+    assert LINES.data == os.read(pipe[0], 100)
+
+
+def test_a_missing_folder_is_a_usage_error(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "out"
+    with pytest.raises(UsageError) as caught:
+        Sink(path)
+
+    assert f"cannot write {path}: No such file or directory" == str(caught.value)
+    assert caught.value.hint == "give --write a file in a folder that exists"
+
+
+def test_a_full_disk_is_told_and_nothing_is_counted() -> None:
+    with Sink(Path("/dev/full")) as sink:
+        with pytest.raises(OutputError) as caught:
+            sink.write([LINES])
+
+        assert str(caught.value) == "cannot write /dev/full: No space left on device"
+        assert sink.has_failed
+        assert not sink.is_closed_by_reader
+        assert sink.segments == 0
+
+
+def test_a_full_standard_output_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    monkeypatch.setattr(sink_module, "STDOUT", full)
+    with pytest.raises(OutputError, match=r"^cannot write standard output: No space left on device$"):
+        Sink().write([LINES])
+    os.close(full)
+
+
+def test_a_reader_that_has_gone_ends_writing_without_an_error(pipe: tuple[int, int]) -> None:
+    sink = Sink()
+    os.close(pipe[0])
+    sink.write([LINES, LINES])
+    sink.write([LINES])
+
+    assert sink.is_closed_by_reader
+    assert not sink.has_failed
+    assert sink.segments == 0
+
+
+@pytest.mark.parametrize(
+    ("results", "segments"),
+    [
+        ([14], 3),
+        ([4, 10], 3),
+        ([5, 5, 4], 3),
+        ([1] * 14, 3),
+        ([3, errno.ENOSPC], 0),
+        ([4, errno.ENOSPC], 1),
+        ([4, 3, errno.ENOSPC], 1),
+        ([4, 4, errno.ENOSPC], 2),
+        ([13, errno.ENOSPC], 2),
+        ([4, errno.EPIPE], 1),
+    ],
+)
+def test_lines_that_were_written_whole_are_counted(
+    results: list[int], segments: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter(results)
+
+    def write(_fd: int, data: memoryview) -> int:
+        answer = next(answers)
+        if answer in (errno.ENOSPC, errno.EPIPE):
+            raise OSError(answer, os.strerror(answer))
+        return min(answer, len(data))
+
+    sink = Sink()
+    monkeypatch.setattr(os, "write", write)
+    if errno.ENOSPC in results:
+        with pytest.raises(OutputError):
+            sink.write([LINES])
+    else:
+        sink.write([LINES])
+
+    assert segments == sink.segments
+
+
+def test_marks_are_no_segments(pipe: tuple[int, int]) -> None:
+    sink = Sink()
+    sink.write([MARK, Chunk(b"header\n", 0)])
+
+    assert sink.segments == 0
+    assert MARK.data + b"header\n" == os.read(pipe[0], 100)
+
+
+def test_a_file_descriptor_that_does_not_block_is_waited_for(pipe: tuple[int, int]) -> None:
+    read_end, write_end = pipe
+    os.set_blocking(write_end, False)
+    much = Chunk(b"x" * 999 + b"\n", 1)
+    count = 200  # beyond what a pipe holds
+    read: list[bytes] = []
+
+    def read_all() -> None:
+        while sum(map(len, read)) < 1000 * count:
+            read.append(os.read(read_end, 4096))
+
+    sink = Sink()
+    reader = threading.Thread(target=read_all)
+    reader.start()
+    sink.write([much] * count)
+    reader.join()
+
+    assert count == sink.segments
+    assert much.data * count == b"".join(read)
+
+
+@pytest.mark.parametrize(("is_own", "is_hangup"), [(False, True), (True, False)])
+def test_a_terminal_that_is_gone_is_no_error_and_a_broken_disk_is(
+    is_own: bool,  # noqa: FBT001
+    is_hangup: bool,  # noqa: FBT001
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_fd: int, _data: memoryview) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with Sink(tmp_path / "out" if is_own else None) as sink:
+        monkeypatch.setattr(os, "write", fail)
+        try:
+            sink.write([LINES])
+        except OutputError:
+            assert is_own
+        monkeypatch.undo()
+
+    assert (is_hangup, is_own) == (sink.is_closed_by_reader, sink.has_failed)
+
+
+def test_a_terminal_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    master, slave = os.openpty()
+    monkeypatch.setattr(sink_module, "STDOUT", slave)
+    assert Sink().is_terminal
+    os.close(master)
+    os.close(slave)
+
+
+def test_a_file_is_no_terminal(tmp_path: Path) -> None:
+    with Sink(tmp_path / "out") as sink:
+        assert not sink.is_terminal

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Batches and their marks."""
+
+import numpy as np
+
+from tcpio.schema.batch import Batch, ClockStep, Lost, join
+from tests.unit.samples import make_records, times
+
+
+def test_one_lost_segment_is_singular() -> None:
+    assert str(Lost(0, 3, 1)) == "1 segment lost on CPU 3"
+
+
+def test_many_lost_segments_are_plural() -> None:
+    assert str(Lost(0, 3, 137)) == "137 segments lost on CPU 3"
+
+
+def test_a_step_forward_is_told() -> None:
+    assert str(ClockStep(0, 1_500_000_000, is_followed=True)) == "the clock was set forward by 1.500000 s"
+
+
+def test_a_step_that_is_not_followed_says_so() -> None:
+    expected = "the clock was set back by 0.002000 s; times here go on without it"
+
+    assert expected == str(ClockStep(0, -2_000_000, is_followed=False))
+
+
+def test_nothing_joined_is_an_empty_batch() -> None:
+    joined = join([])
+
+    assert (0, ()) == (len(joined.records), joined.marks)
+
+
+def test_marks_stay_where_there_are_no_records() -> None:
+    mark = Lost(5, 0, 1)
+
+    assert (mark,) == join([Batch(make_records([])), Batch(make_records([]), (mark,))]).marks
+
+
+def test_one_filled_batch_is_not_copied() -> None:
+    records = make_records([1, 2])
+
+    assert join([Batch(make_records([])), Batch(records)]).records is records
+
+
+def test_records_and_marks_keep_their_order() -> None:
+    first, second = Lost(9, 0, 1), Lost(3, 1, 2)
+    joined = join([Batch(make_records([7, 8]), (first,)), Batch(make_records([1, 2]), (second,))])
+
+    assert times(joined.records) == [7, 8, 1, 2]
+    assert joined.marks == (first, second)
+
+
+def test_joined_records_are_whole() -> None:
+    one = make_records([1, 2], laddr="192.0.2.1", lport=[3, 4])
+    strided = make_records([5, 6, 7, 8], raddr="2001:db8::1", bytes=[1, 2, 3, 4])[::2]
+    joined = join([Batch(one), Batch(strided)]).records
+
+    assert np.concatenate([one, strided]).tobytes() == joined.tobytes()
