@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Recordings that VMs make, one boot for each kernel, read by the same claims as those of this machine's kernel."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.register_assert_rewrite("tests.live.claims")
+
+from tests.kernels.inside import SUMMARY  # noqa: E402
+from tests.kernels.kernels import KERNELS, Kernel  # noqa: E402
+from tests.kernels.vm import OUTPUT, VmFailed, find_lacking, run_in_vm  # noqa: E402
+from tests.live.record import FAILURE  # noqa: E402
+from tests.live.recorded import Recorded  # noqa: E402
+from tests.live.recordings import Recording  # noqa: E402
+from tests.live.selection import Place, parametrize, selected  # noqa: E402
+
+PLACES = tuple(
+    Place(kernel.name, rung, lambda recording: recording.is_for_vms) for kernel in KERNELS for rung in kernel.rungs
+)
+
+recorded, single, big, on_loopback = (selected() for _ in range(4))
+
+
+class VmLibrary:
+    """Boots a kernel when the first of its recordings is wanted.
+
+    Args:
+        folder: Where they are kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._booted: dict[str, str] = {}  # kernel -> why it failed
+        self._recorded: dict[Path, Recorded] = {}
+
+    def boot(self, kernel: Kernel) -> Path:
+        """Give the folder with all that a kernel's VM wrote."""
+        folder = self._folder / kernel.name
+        if kernel.name not in self._booted:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            self._booted[kernel.name] = self._run(kernel, folder)
+        if self._booted[kernel.name]:
+            pytest.fail(self._booted[kernel.name])
+        return folder
+
+    def _run(self, kernel: Kernel, folder: Path) -> str:
+        image = kernel.find_image()
+        if image is None:
+            pytest.skip(f"no kernel of {kernel.package}: apt-get install {kernel.package}")
+        try:
+            run_in_vm(image, [sys.executable, "-m", "tests.kernels.inside", str(OUTPUT), *kernel.rungs], folder)
+        except VmFailed as failure:
+            return str(failure)
+        return ""
+
+    def summary(self, kernel: Kernel) -> dict[str, Any]:
+        """Read what a VM said of itself in the end."""
+        summary: dict[str, Any] = json.loads((self.boot(kernel) / SUMMARY).read_text())
+        return summary
+
+    def get(self, place: Place, recording: Recording) -> Recorded:
+        """Give a recording."""
+        kernel = next(kernel for kernel in KERNELS if kernel.name == place.name)
+        folder = self.boot(kernel) / place.rung / recording.name
+        if (folder / FAILURE).exists():
+            pytest.fail((folder / FAILURE).read_text())
+        return self._recorded.setdefault(folder, Recorded(folder))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Hold each claim against each recording it is about."""
+    parametrize(metafunc, PLACES)
+
+
+@pytest.fixture(scope="session")
+def library(request: pytest.FixtureRequest) -> VmLibrary:
+    """The recordings of this run; they and the VMs' logs stay in pytest's cache."""
+    lacking = "not root: the VM has this machine's files and writes there" if os.geteuid() else find_lacking()
+    if lacking:
+        pytest.skip(lacking)
+    assert request.config.cache
+    return VmLibrary(request.config.cache.mkdir("kernels"))

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is claimed of tcpio's output, held against recordings: see tests/live/recorder.py.
+
+A test's argument says against which (tests/live/selection.py). The layer with VMs takes the same claims.
+
+A kernel may skip a program now and then, and tcpio says how often, or that it cannot know (EndRecorded.may_miss). So
+much may be missing, and no more; where nothing was skipped, nothing may. Never may there be a line too many.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+
+from tests.live.recorded import EndRecorded, Recorded, by_flow, differences, scenario_of
+from tests.live.segments import RECEIVE, SEND, Segment
+
+_IPV4_MOST = 0xFFFF  # bytes that IPv4's header can say
+_HANDSHAKE = ("-> SYN", "<- SYN", "-> SYN|ACK", "<- SYN|ACK", "-> ACK", "<- ACK")
+_STATES = {"SYN": "SYN_SENT", "SYN|ACK": "NEW_SYN_RECV", "PUSH|ACK": "ESTABLISHED"}
+_HALF_CLOSED = "half_close"  # there, a program goes on after its peer closed: in CLOSE_WAIT
+
+
+def _hold(recorded: Recorded, find: Callable[[EndRecorded], object]) -> None:
+    # Find what is wrong at each end.
+    wrong = {end.side: found for end in recorded.ends if (found := find(end))}
+
+    assert wrong == {}
+
+
+def _header(segment: Segment) -> tuple[object, ...]:
+    return (*segment.key, segment.seq, segment.ack, segment.win)
+
+
+def _sent(segments: Iterable[Segment]) -> list[Segment]:
+    return [segment for segment in segments if segment.key.dir == SEND]
+
+
+def _received(segments: Iterable[Segment]) -> list[Segment]:
+    return [segment for segment in segments if segment.key.dir == RECEIVE]
+
+
+def _is_syn(segment: Segment) -> bool:
+    flags = segment.key.flags.split("|")
+    return "SYN" in flags and "ACK" not in flags
+
+
+def _falls_short(end: EndRecorded, lines: int, expected: int) -> str:
+    # Tell if there are fewer than expected, but for what may be missing, or more.
+    return "" if lines <= expected <= lines + end.may_miss else f"{lines}, not {expected}: {end.said}"
+
+
+# Against tcpdump: the same packets, seen by both at the same device.
+
+
+def test_lines_are_the_packets_that_tcpdump_saw(single: Recorded) -> None:
+    _hold(single, lambda end: differences([s.key for s in end.traced], [s.key for s in end.captured], end.may_miss))
+
+
+def test_sequence_numbers_and_windows_are_those_of_the_packets(single: Recorded) -> None:
+    _hold(single, lambda end: differences(map(_header, end.traced), map(_header, end.captured), end.may_miss))
+
+
+def test_each_direction_of_a_connection_is_in_the_order_of_tcpdump(single: Recorded) -> None:
+    def wrong(end: EndRecorded) -> list[object]:
+        captured = {flow: iter([_header(s) for s in of]) for flow, of in by_flow(end.captured).items()}
+        # What an iterator has passed does not come again: this looks for one sequence inside the other.
+        return [
+            flow
+            for flow, of in by_flow(end.traced).items()
+            if flow not in captured or not all(_header(s) in captured[flow] for s in of)
+        ]
+
+    _hold(single, wrong)
+
+
+def test_payload_of_super_segments_adds_up_to_what_tcpdump_saw(big: Recorded) -> None:
+    def payloads(segments: Iterable[Segment]) -> dict[object, int]:
+        return {flow: sum(s.key.bytes for s in of) for flow, of in by_flow(segments).items()}
+
+    def wrong(end: EndRecorded) -> dict[object, tuple[int, int]]:
+        traced, captured = payloads(end.traced), payloads(end.captured)
+        other = {f: (traced.get(f, 0), captured.get(f, 0)) for f in traced.keys() | captured.keys()}
+        other = {flow: pair for flow, pair in other.items() if pair[0] != pair[1]}
+        is_short = all(less < more for less, more in other.values())
+        return {} if is_short and len(other) <= end.may_miss else other
+
+    _hold(big, wrong)
+
+
+def test_super_segments_are_as_large_as_those_that_tcpdump_saw(big: Recorded) -> None:
+    def largest(segments: Iterable[Segment]) -> int:
+        return max(s.key.bytes for s in segments)
+
+    _hold(big, lambda end: largest(end.captured) > _IPV4_MOST >= largest(end.traced))
+    _hold(big, lambda end: max(int(s.extra["segs"]) for s in _sent(end.traced)) == 1)
+
+
+# Times, and what must come before what.
+
+
+def test_times_never_go_back(recorded: Recorded) -> None:
+    _hold(recorded, lambda end: [pair for pair in pairwise(s.time_ns for s in end.traced) if pair[0] > pair[1]])
+
+
+def test_no_segment_is_received_before_it_is_sent(on_loopback: Recorded) -> None:
+    def wrong(end: EndRecorded) -> list[Segment]:
+        under_way: Counter[object] = Counter()
+        early = []
+        for s in end.traced:
+            ends = (s.key[1:3], s.key[3:5])
+            packet = (ends if s.key.dir == SEND else ends[::-1], s.key.bytes, s.key.flags, s.seq, s.ack)
+            under_way[packet] += 1 if s.key.dir == SEND else -1
+            early += [s] if under_way[packet] < 0 else []
+        return early if len(early) > end.may_miss else []
+
+    _hold(on_loopback, wrong)
+
+
+def test_a_handshake_reads_as_it_happened(on_loopback: Recorded) -> None:
+    def wrong(end: EndRecorded) -> list[tuple[str, ...]]:
+        lines: dict[object, list[str]] = {}
+        for s in end.traced:
+            if scenario_of(s.key) == "handshakes":
+                lines.setdefault(frozenset((s.key[1:3], s.key[3:5])), []).append(f"{s.key.dir} {s.key.flags}")
+        begun = [tuple(of[: len(_HANDSHAKE)]) for of in lines.values()]
+        other = [lines for lines in begun if lines != _HANDSHAKE]
+        return other if len(other) > end.may_miss else []
+
+    _hold(on_loopback, wrong)
+
+
+# Against the kernel's own counts, in a namespace where nothing else happened.
+
+
+def _segs(segments: Iterable[Segment], rtx: str) -> int:
+    return sum(int(segment.extra["segs"]) for segment in segments if segment.extra["rtx"] == rtx)
+
+
+def _falls_short_in_segs(end: EndRecorded, segs: int, expected: int) -> str:
+    # What was missed may have been a super-segment.
+    return "" if segs != expected and 0 < segs < expected and end.may_miss else _falls_short(end, segs, expected)
+
+
+def test_lines_received_are_in_segs(recorded: Recorded) -> None:
+    # A device hands up what the network then takes away before TCP sees it.
+    is_extra = recorded.recording.loses_behind_device and recorded.is_device_view
+    dropped = sum(recorded.known("dropped").values()) if is_extra else 0
+
+    _hold(recorded, lambda end: _falls_short(end, len(_received(end.traced)) - dropped, end.counted("TcpInSegs")))
+
+
+def test_segments_sent_once_are_out_segs(recorded: Recorded) -> None:
+    _hold(recorded, lambda end: _falls_short_in_segs(end, _segs(_sent(end.traced), "0"), end.counted("TcpOutSegs")))
+
+
+def test_segments_sent_again_are_retrans_segs(recorded: Recorded) -> None:
+    def wrong(end: EndRecorded) -> str:
+        # A SYN-ACK that is sent again is in both counters, and is not marked.
+        answers = Counter((s.key.flow, s.seq) for s in _sent(end.captured) if s.key.flags.startswith("SYN|ACK"))
+        again = sum(answers.values()) - len(answers)
+        return _falls_short_in_segs(end, _segs(_sent(end.traced), "1"), end.counted("TcpRetransSegs") - again)
+
+    _hold(recorded, wrong)
+
+
+def test_resets_sent_are_out_rsts(recorded: Recorded) -> None:
+    def resets(end: EndRecorded) -> int:
+        return sum("RST" in s.key.flags for s in _sent(end.traced))
+
+    _hold(recorded, lambda end: _falls_short(end, resets(end), end.counted("TcpOutRsts")))
+
+
+def test_every_line_names_its_namespace(recorded: Recorded) -> None:
+    _hold(recorded, lambda end: {s.extra["netns"] for s in end.traced} ^ {str(end.facts["netns"])})
+
+
+# Against the program that made the traffic.
+
+
+def test_payload_sent_for_the_first_time_is_what_the_program_sent(recorded: Recorded) -> None:
+    first: Counter[object] = Counter()
+    for end in recorded.ends:
+        for s in _sent(end.traced):
+            first[s.key.lport, s.key.rport] += s.key.bytes if s.extra["rtx"] == "0" else 0
+    expected: Counter[object] = Counter()
+    for _, known in recorded.connections:
+        expected[known.cport, known.sport] += known.up
+        expected[known.sport, known.cport] += known.down
+    other = {ports: (first[ports], count) for ports, count in expected.items() if first[ports] != count}
+
+    assert len(other) <= recorded.may_miss, other
+    assert all(less < more for less, more in other.values()), other
+
+
+def test_each_connection_and_nothing_else_begins_with_a_syn(recorded: Recorded) -> None:
+    client = recorded.ends[0]
+    begun = Counter(scenario_of(s.key) for s in _sent(client.traced) if _is_syn(s) and s.extra["rtx"] == "0")
+    known = Counter(name for name, _ in recorded.connections) + recorded.known("refused")
+
+    assert begun <= known
+    assert (known - begun).total() <= client.may_miss
+
+
+def test_states_are_those_of_the_sending_socket(recorded: Recorded) -> None:
+    def wrong(end: EndRecorded) -> set[tuple[str, str]]:
+        pairs = {(s.key.flags, s.extra["state"]) for s in _sent(end.traced) if scenario_of(s.key) != _HALF_CLOSED}
+        return {(flags, state) for flags, state in pairs if _STATES.get(flags, state) != state}
+
+    _hold(recorded, wrong)
+
+
+def test_what_is_received_has_neither_state_nor_retransmission(recorded: Recorded) -> None:
+    _hold(recorded, lambda end: {(s.extra["state"], s.extra["rtx"]) for s in _received(end.traced)} - {("-", "-")})
+
+
+# What tcpio says.
+
+
+def test_tcpio_ends_well_and_says_how_much_it_printed(recorded: Recorded) -> None:
+    def wrong(end: EndRecorded) -> str:
+        ends_well = end.facts["status"] == 0 and (end.counts["printed"], end.counts["lost"]) == (len(end.traced), 0)
+        return "" if ends_well else f"status {end.facts['status']}, {len(end.traced)} lines: {end.said}"
+
+    _hold(recorded, wrong)
+
+
+def test_tracing_is_by_the_rung_that_was_asked_for(recorded: Recorded) -> None:
+    _hold(recorded, lambda end: "" if f"tracing by {recorded.facts['rung']} " in end.said else end.said)
+
+
+def test_no_loss_is_marked(recorded: Recorded) -> None:
+    _hold(recorded, lambda end: end.output.marks)

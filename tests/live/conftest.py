@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Recordings by the way to attach that this machine has; and a namespace with its own loopback, to make traffic in."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.register_assert_rewrite("tests.live.claims")
+
+from tests.live.programs import CHECKOUT  # noqa: E402
+from tests.live.record import FAILURE  # noqa: E402
+from tests.live.recorded import Recorded  # noqa: E402
+from tests.live.recordings import Recording  # noqa: E402
+from tests.live.selection import Place, parametrize, selected  # noqa: E402
+from tests.live.topologies import Network, loopback  # noqa: E402
+
+PLACES = (Place("", "tracepoint", lambda _: True),)
+"""Raw tracepoints are what every kernel has that tcpio runs on, so this never may be skipped."""
+
+recorded, single, big, on_loopback = (selected() for _ in range(4))
+
+
+class LocalLibrary:
+    """Makes each recording when it is first wanted.
+
+    Args:
+        folder: Where they are kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._recorded: dict[tuple[Place, Recording], Recorded] = {}
+
+    def get(self, place: Place, recording: Recording) -> Recorded:
+        """Give a recording."""
+        if (place, recording) not in self._recorded:
+            folder = self._folder / place.rung
+            command = [sys.executable, "-m", "tests.live.record", str(folder), "--attach", place.rung, recording.name]
+            if subprocess.run(command, cwd=CHECKOUT, check=False).returncode:
+                pytest.fail((folder / recording.name / FAILURE).read_text())
+            self._recorded[place, recording] = Recorded(folder / recording.name)
+        return self._recorded[place, recording]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Hold each claim against each recording it is about."""
+    parametrize(metafunc, PLACES)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what nothing here can provide."""
+    if os.geteuid() != 0:
+        reason = "not root: namespaces, captures and eBPF programs want it; run the tests with sudo"
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> LocalLibrary:
+    """The recordings of this run."""
+    return LocalLibrary(tmp_path_factory.mktemp("recordings"))
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    """A namespace whose loopback carries one segment in a packet, so that the kernel's counts are lines."""
+    with loopback(has_super_segments=False) as made:
+        yield made

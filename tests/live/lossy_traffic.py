@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Traffic of which nftables takes some packets away between the ends."""
+
+import re
+import select
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.live.namespaces import DEADLINE_S
+from tests.live.peers import Peers
+from tests.live.plain_traffic import ecn_enabled
+from tests.live.topologies import IPV4
+
+_DROP = "counter drop"
+
+
+def _nth(number: int) -> str:
+    # Matches a rule's packet of this number, counted from 0, and no other.
+    return f"numgen inc mod 1000000 == {number}"
+
+
+@contextmanager
+def _treating(peers: Peers, *rules: str) -> Iterator[None]:
+    # On the router, which both ends' views of their own traffic leave out. On loopback there is no such place: there
+    # packets are taken away behind the device and before TCP.
+    where, hook = peers.network.client.namespace, "input"
+    if peers.network.router:
+        where, hook = peers.network.router, "forward"
+    where.nft(
+        "add table inet tcpio",
+        f"add chain inet tcpio between {{ type filter hook {hook} priority 0; }}",
+        *(f"add rule inet tcpio between {rule}" for rule in rules),
+    )
+    try:
+        yield
+        taken = re.findall(r"counter packets (\d+)", where.nft("list table inet tcpio"))
+        peers.counts["dropped"] = peers.counts.get("dropped", 0) + sum(map(int, taken))
+    finally:
+        where.nft("delete table inet tcpio")
+
+
+def dropped_segment(peers: Peers) -> None:
+    """Lose a segment in the middle: the others behind it tell the sender."""
+    with peers.listening() as listener:
+        pair = peers.pair(listener)
+        with _treating(peers, f"tcp dport {peers.port} {_nth(3)} {_DROP}"):
+            for _ in range(23):
+                pair.client.send(bytes(997))
+            unread = 23 * 997
+            while unread:
+                unread -= len(pair.server.recv(1 << 16))
+        pair.facts.up += 23 * 997
+        pair.close()
+
+
+def dropped_tail(peers: Peers) -> None:
+    """Lose the last segment: only a timer tells the sender."""
+    with peers.listening() as listener:
+        pair = peers.pair(listener)
+        with _treating(peers, f"tcp dport {peers.port} {_nth(0)} {_DROP}"):
+            pair.up(991)
+        pair.close()
+
+
+def lost_handshake(peers: Peers) -> None:
+    """Lose a SYN, and a SYN-ACK: both are sent again."""
+    rules = (f"tcp dport {peers.port} {_nth(0)} {_DROP}", f"tcp sport {peers.port + 1} {_nth(0)} {_DROP}")
+    with peers.listening(0) as first, peers.listening(1) as second, _treating(peers, *rules):
+        clients = [peers.open_socket(peers.network.client) for _ in range(2)]
+        for client, listener in zip(clients, (first, second), strict=True):
+            client.settimeout(0)
+            client.connect_ex(listener.getsockname()[:2])
+        for client, listener in zip(clients, (first, second), strict=True):
+            select.select([], [client], [], DEADLINE_S)
+            client.settimeout(DEADLINE_S)
+            pair = peers.accept(listener, client)
+            pair.up(61)
+            pair.close()
+
+
+def time_wait_ack(peers: Peers) -> None:
+    """Lose the last ACK: the FIN comes again, to a socket in TIME_WAIT."""
+    with peers.listening() as listener:
+        for _ in range(3):
+            pair = peers.pair(listener)
+            pair.client.shutdown(socket.SHUT_WR)
+            pair.server.recv(1)
+            with _treating(peers, f"tcp dport {peers.port} {_nth(0)} {_DROP}"):
+                pair.server.close()
+                peers.settle()
+            pair.client.close()
+
+
+def simultaneous_close(peers: Peers) -> None:
+    """Close both ends, while each one's FIN is lost on its way."""
+    is_fin = "tcp flags & fin == fin"
+    rules = (f"tcp dport {peers.port} {is_fin} {_nth(0)} {_DROP}", f"tcp sport {peers.port} {is_fin} {_nth(0)} {_DROP}")
+    with peers.listening() as listener:
+        pair = peers.pair(listener)
+        pair.up(71)
+        with _treating(peers, *rules):
+            pair.client.close()
+            pair.server.close()
+            peers.settle()
+
+
+def congestion_marks(peers: Peers) -> None:
+    """Mark a packet on its way as having met congestion: the receiver says so, and the sender that it heard."""
+    ip = "ip" if peers.wire == IPV4 else "ip6"
+    rule = f"tcp dport {peers.port} {ip} ecn ect0 {_nth(3)} {ip} ecn set ce"
+    with ecn_enabled(peers), peers.listening() as listener:
+        pair = peers.pair(listener)
+        with _treating(peers, rule):
+            for _ in range(11):
+                pair.up(983)
+        pair.close()

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Programs that run beside a test: started, waited for, stopped."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from tests.live.namespaces import DEADLINE_S, wait_until
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+TCPIO = (sys.executable, "-m", "tcpio")
+"""tcpio as it runs from a checkout, by the Python that runs the tests."""
+
+READY = "tcpio: tracing"
+"""What tcpio says on stderr when tracing has begun."""
+
+_COUNT = re.compile(r"(\d+) (segments? printed|not printed|filtered|lost|missed|late|unreadable)")
+
+
+def read_counts(said: str) -> dict[str, int]:
+    """Read the last counts that tcpio gave on stderr; what it does not name is 0."""
+    last = [line for line in said.splitlines() if " printed, " in line][-1]
+    counts = dict.fromkeys(("printed", "not printed", "filtered", "lost", "missed", "late", "unreadable"), 0)
+    for number, name in _COUNT.findall(last.partition(";")[0]):
+        counts["printed" if name.startswith("segment") else name] = int(number)
+    return counts
+
+
+class Program:
+    """A program that runs, with its stderr in a file; stopped at the end, whatever happens.
+
+    Args:
+        command: What to run, in the checkout.
+        stderr: Where to keep what it says.
+        stdout: Where its output goes.
+        environment: Added to that of the tests.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        stderr: Path,
+        *,
+        stdout: int | IO[bytes] = subprocess.DEVNULL,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self.stderr_path = stderr
+        with stderr.open("wb") as said:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=said,
+                cwd=CHECKOUT,
+                env={**os.environ, **(environment or {})},
+            )
+
+    @property
+    def said(self) -> str:
+        """What it has said on stderr so far."""
+        return self.stderr_path.read_text(errors="replace")
+
+    def wait_for(self, text: str) -> None:
+        """Wait until it says this on stderr.
+
+        Raises:
+            RuntimeError: It ended without.
+        """
+        wait_until(lambda: text in self.said or self.process.poll() is not None, f"'{text}' from {self.process.args!r}")
+        if text not in self.said:
+            raise RuntimeError(f"{self.process.args!r} ended with status {self.process.returncode}: {self.said}")
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for the end and give the exit status."""
+        return self.process.wait(DEADLINE_S)
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Send a signal and wait for the end."""
+        self.send(number)
+        return self.wait()
+
+    def __enter__(self) -> "Program":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Make recordings: ``python3 -m tests.live.record FOLDER --attach RUNG [--for-vms] [NAME...]``."""
+
+import argparse
+import json
+import sys
+import time
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.live.recorder import FACTS, record
+from tests.live.recordings import BY_NAME, RECORDINGS, Recording
+
+FAILURE = "failure.txt"
+"""In the folder of a recording that could not be made: why."""
+
+
+def record_all(recordings: Iterable[Recording], rung: str, folder: Path) -> bool:
+    """Make recordings, one after the other, and say how long each took; tell whether all could be made."""
+    is_complete = True
+    for recording in recordings:
+        began = time.monotonic()
+        try:
+            facts = json.loads((record(recording, rung, folder) / FACTS).read_text())
+            outcome = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in facts["seconds"].items())
+        except Exception:  # noqa: BLE001  the others are still wanted
+            to = folder / recording.name
+            to.mkdir(parents=True, exist_ok=True)
+            (to / FAILURE).write_text(traceback.format_exc())
+            outcome, is_complete = "failed", False
+        sys.stderr.write(f"{rung} {recording.name}: {outcome}, {time.monotonic() - began:.1f} s\n")
+    return is_complete
+
+
+def main() -> int:
+    """Make the recordings that are asked for."""
+    parser = argparse.ArgumentParser(prog="tests.live.record", description="Record traffic in namespaces of its own.")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where to put the recordings")
+    parser.add_argument("--attach", required=True, metavar="RUNG", help="tcpio's way to attach")
+    parser.add_argument("--for-vms", action="store_true", help="only those that are made under emulation too")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these of {', '.join(BY_NAME)}")
+    args = parser.parse_intermixed_args()
+    chosen = [BY_NAME[name] for name in args.names] or RECORDINGS
+    wanted = [recording for recording in chosen if recording.is_for_vms or not args.for_vms]
+    return 0 if record_all(wanted, args.attach, args.folder) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

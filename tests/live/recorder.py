@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Make a recording: the traffic, what tcpio and tcpdump say of it, and what the kernel counts."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from tests.live.namespaces import wait_until
+from tests.live.peers import Peers
+from tests.live.plain_traffic import pinned
+from tests.live.programs import READY, TCPIO, Program
+from tests.live.recordings import Recording
+from tests.live.scenarios import BY_NAME, port_of
+from tests.live.topologies import IPV4, End, Network
+
+EXTRA_COLUMNS = ("segs", "seq", "ack", "win", "rtx", "state", "netns")
+"""What is added to the default columns."""
+
+FACTS = "facts.json"
+SIDES = ("client", "server")
+"""What the ends' files are called; there is one end on loopback."""
+
+PHASES = ("start", "traffic", "end")
+"""What the time is taken of."""
+
+_TRIES = 3
+_MARKER = b"the last packet of this recording"
+_DISCARD = 9
+_DROPPED = re.compile(r"(\d+) packets? dropped by (?:kernel|interface)")
+
+
+class Incomplete(Exception):
+    """tcpdump did not see all packets: the recording is no truth."""
+
+
+def record(recording: Recording, rung: str, folder: Path) -> Path:
+    """Make a recording in a folder of its own below this one, and give that.
+
+    Raises:
+        Incomplete: tcpdump lost packets again and again.
+    """
+    to = folder / recording.name
+    for _ in range(_TRIES):
+        # The folder may be on a slow file system: it gets whole files.
+        with tempfile.TemporaryDirectory(prefix="tcpio-") as scratch:
+            is_whole = _record(recording, rung, Path(scratch))
+            shutil.rmtree(to, ignore_errors=True)
+            shutil.copytree(scratch, to)
+        if is_whole:
+            return to
+    raise Incomplete(f"{recording.name}: tcpdump lost packets {_TRIES} times")
+
+
+def _record(recording: Recording, rung: str, scratch: Path) -> bool:
+    times = [time.monotonic()]
+    with recording.topology(recording.has_super_segments) as network, ExitStack() as stack:
+        sides = list(zip(SIDES, network.ends, strict=False))
+        captures = [stack.enter_context(capturing(end, side, scratch)) for side, end in sides]
+        traces = [stack.enter_context(_tracing(end, side, scratch, rung)) for side, end in sides]
+        for trace in traces:
+            trace.wait_for(READY)
+        times.append(time.monotonic())
+        before = [end.namespace.counters() for _, end in sides]
+        made = [_make(name, network, family) for family in recording.families for name in recording.scenarios]
+        mark_the_end(network, [scratch / f"{side}.pcap" for side, _ in sides])
+        after = [end.namespace.counters() for _, end in sides]
+        times.append(time.monotonic())
+        statuses = [trace.stop() for trace in traces]
+        for capture in captures:
+            capture.stop()
+        facts: dict[str, Any] = {"rung": rung, "kernel": os.uname().release, "made": made, "ends": {}}
+        times.append(time.monotonic())
+        facts["seconds"] = dict(zip(PHASES, (end - begin for begin, end in pairwise(times)), strict=True))
+        for (side, end), earlier, later, status in zip(sides, before, after, statuses, strict=True):
+            facts["ends"][side] = {
+                "netns": end.namespace.inode,
+                "addresses": list(end.addresses.values()),
+                "is_loopback": end.device == "lo",
+                "status": status,
+                "counted": {name: value - earlier.get(name, 0) for name, value in later.items()},
+            }
+        (scratch / FACTS).write_text(json.dumps(facts, indent=1))
+        return not any(int(lost) for capture in captures for lost in _DROPPED.findall(capture.said))
+
+
+@contextmanager
+def capturing(end: End, side: str, folder: Path) -> Iterator[Program]:
+    """Let tcpdump capture what passes an end's device, into SIDE.pcap."""
+    options = f"-i {end.device} -n -U -B 65536 --immediate-mode -s 128 -Z root -w {folder / side}.pcap"
+    command = ["ip", "netns", "exec", end.namespace.name, "tcpdump", *options.split()]
+    with Program(command, folder / f"{side}.tcpdump") as capture:
+        capture.wait_for("listening on")
+        yield capture
+
+
+@contextmanager
+def _tracing(end: End, side: str, scratch: Path, rung: str) -> Iterator[Program]:
+    columns = ",".join(EXTRA_COLUMNS)
+    options = f"--netns {end.namespace.name} --attach {rung} -t --time-format epoch -o +{columns}"
+    command = [*TCPIO, "trace", *options.split(), "-w", str(scratch / f"{side}.txt")]
+    with Program(command, scratch / f"{side}.stderr") as trace:
+        yield trace
+
+
+def _make(name: str, network: Network, family: str) -> dict[str, Any]:
+    scenario = BY_NAME[name]
+    peers = Peers(network, family, port_of(name))
+    if scenario.is_pinned:
+        with pinned(max(os.sched_getaffinity(0))):
+            scenario.make(peers)
+    else:
+        scenario.make(peers)
+    peers.settle()
+    return {"scenario": name, "family": family, **peers.to_json()}
+
+
+def mark_the_end(network: Network, captures: list[Path]) -> None:
+    """Send a last packet, and wait until all captures hold it: then they are complete."""
+    with network.client.namespace.entered():
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with sock:
+        sock.sendto(_MARKER, (network.server.addresses[IPV4], _DISCARD))
+    wait_until(lambda: all(_MARKER in _tail(capture) for capture in captures), "the end of the captures")
+
+
+def _tail(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 4096))
+        return file.read()

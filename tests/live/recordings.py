@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The table of recordings: which traffic over which network, by which family."""
+
+from dataclasses import dataclass
+
+from tests.live.scenarios import SCENARIOS
+from tests.live.topologies import IPV4, IPV6, MAPPED, Topology, loopback, routed, veth
+
+_PLAIN = (
+    "handshakes",
+    "bulk",
+    "request_response",
+    "refused",
+    "resets",
+    "urgent",
+    "ecn",
+    "zero_window",
+    "half_close",
+    "other_protocols",
+    "both_cpus",
+)
+_LOSSY = (
+    "dropped_segment",
+    "dropped_tail",
+    "lost_handshake",
+    "time_wait_ack",
+    "simultaneous_close",
+    "congestion_marks",
+    "keepalive",
+)
+_FORGED = tuple(scenario.name for scenario in SCENARIOS if scenario.has_frames)
+_SUPER = ("handshakes", "bulk", "request_response", "zero_window", "both_cpus")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Traffic that is made in one go, in namespaces of its own, and watched.
+
+    Args:
+        name: What it is called.
+        topology: Makes the network.
+        scenarios: Names of what is made, one after the other, by each family of sockets.
+        families: These.
+        has_super_segments: Whether devices take super-segments. If not, a line is a packet.
+        is_for_vms: Whether it is made under emulation too, where all takes ten times as long.
+        loses_behind_device: Whether packets are taken away where a device has seen them and TCP has not.
+    """
+
+    name: str
+    topology: Topology
+    scenarios: tuple[str, ...]
+    families: tuple[str, ...] = (IPV4, IPV6, MAPPED)
+    has_super_segments: bool = False
+    is_for_vms: bool = False
+    loses_behind_device: bool = False
+
+
+RECORDINGS = (
+    Recording("loopback", loopback, _PLAIN),
+    Recording("loopback-super", loopback, _SUPER, (IPV4, IPV6), has_super_segments=True, is_for_vms=True),
+    Recording("loopback-lossy", loopback, ("dropped_segment", "time_wait_ack"), loses_behind_device=True),
+    Recording("veth", veth, _PLAIN),
+    Recording("veth-super", veth, _SUPER, (IPV4, IPV6), has_super_segments=True),
+    Recording("routed", routed, _PLAIN + _LOSSY + _FORGED, is_for_vms=True),
+)
+
+BY_NAME = {recording.name: recording for recording in RECORDINGS}

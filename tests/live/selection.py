@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which recordings a claim is held against: it names them by the argument it takes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pytest
+
+from tests.live.recorded import Recorded
+from tests.live.recordings import RECORDINGS, Recording
+from tests.live.topologies import loopback
+
+SELECTIONS: dict[str, Callable[[Recording], bool]] = {
+    "recorded": lambda _: True,
+    "single": lambda recording: not recording.has_super_segments,
+    "big": lambda recording: recording.has_super_segments,
+    "on_loopback": lambda recording: recording.topology is loopback,
+}
+"""Arguments of claims: any recording; a line is a packet; there are super-segments; both directions are at one end."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where recordings are made.
+
+    Args:
+        name: The kernel, or nothing for the machine's own.
+        rung: tcpio's way to attach.
+        takes: Which recordings are made there.
+    """
+
+    name: str
+    rung: str
+    takes: Callable[[Recording], bool]
+
+
+class Library(Protocol):
+    """Has recordings, and makes those it does not have yet."""
+
+    def get(self, place: Place, recording: Recording) -> Recorded:
+        """Give a recording."""
+
+
+def parametrize(metafunc: pytest.Metafunc, places: Sequence[Place]) -> None:
+    """Call a test once for each recording that its argument selects."""
+    for argument in SELECTIONS.keys() & set(metafunc.fixturenames):
+        chosen = [
+            pytest.param((place, recording), id="-".join(filter(None, (place.name, place.rung, recording.name))))
+            for place in places
+            for recording in RECORDINGS
+            if place.takes(recording) and SELECTIONS[argument](recording)
+        ]
+        metafunc.parametrize(argument, chosen, indirect=True)
+
+
+def selected() -> Any:  # noqa: ANN401  pytest gives no public type for a fixture
+    """Make the fixture behind an argument of SELECTIONS; it wants one called ``library``."""
+
+    @pytest.fixture
+    def take(request: pytest.FixtureRequest, library: Library) -> Recorded:
+        place, recording = request.param
+        return library.get(place, recording)
+
+    return take

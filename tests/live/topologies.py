@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the traffic runs over: one namespace's loopback, a veth pair, or two with a router between them."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+from tests.live.links import allow_big_super_segments, forbid_super_segments
+from tests.live.namespaces import Namespace, namespaces, run
+
+IPV4 = "ipv4"
+IPV6 = "ipv6"
+MAPPED = "mapped"
+"""IPv4 through AF_INET6 sockets."""
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of the traffic.
+
+    Args:
+        namespace: Where it is.
+        device: Where its packets pass.
+        addresses: By family: IPV4 and IPV6.
+    """
+
+    namespace: Namespace
+    device: str
+    addresses: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Network:
+    """Two ends, and what lies between.
+
+    Args:
+        client: The end that connects.
+        server: The end that is connected to; the same one on loopback.
+        router: Where packets between them are forwarded, if they are.
+    """
+
+    client: End
+    server: End
+    router: Namespace | None = None
+
+    @property
+    def ends(self) -> tuple[End, ...]:
+        """The places to watch, each once."""
+        return (self.client,) if self.client == self.server else (self.client, self.server)
+
+
+Topology = Callable[[bool], AbstractContextManager[Network]]
+"""Makes a network; the argument tells whether its devices take super-segments."""
+
+
+_numbers = itertools.count()
+
+
+def _names(letters: str) -> list[str]:
+    number = next(_numbers)
+    return [f"tcpio-{os.getpid()}-{number}{letter}" for letter in letters]
+
+
+def _limit(namespace: Namespace, device: str, *, has_super_segments: bool) -> None:
+    (allow_big_super_segments if has_super_segments else forbid_super_segments)(namespace, device)
+
+
+def _set_up(namespace: Namespace, device: str, addresses: dict[str, str], *, has_super_segments: bool) -> None:
+    # Without duplicate address detection an address can be used at once, link-local ones too.
+    namespace.set(f"ipv6/conf/{device}/accept_dad", 0)
+    namespace.ip(
+        f"addr add {addresses[IPV4]}/24 dev {device}",
+        f"addr add {addresses[IPV6]}/64 dev {device} nodad",
+        f"link set {device} up",
+    )
+    _limit(namespace, device, has_super_segments=has_super_segments)
+
+
+def _veth(one: Namespace, one_device: str, other: Namespace, other_device: str) -> None:
+    run("ip", "link", "add", one_device, "netns", one.name, "type", "veth", "peer", other_device, "netns", other.name)
+
+
+@contextmanager
+def loopback(has_super_segments: bool) -> Iterator[Network]:  # noqa: FBT001  as Topology
+    """One namespace, whose loopback device carries all."""
+    with namespaces(_names("a")) as (alone,):
+        _limit(alone, "lo", has_super_segments=has_super_segments)
+        end = End(alone, "lo", {IPV4: "127.0.0.1", IPV6: "::1"})
+        yield Network(end, end)
+
+
+@contextmanager
+def veth(has_super_segments: bool) -> Iterator[Network]:  # noqa: FBT001  as Topology
+    """Two namespaces with a cable between them."""
+    with namespaces(_names("ab")) as (a, b):
+        client = End(a, "veth-a", {IPV4: "192.0.2.1", IPV6: "2001:db8:1::1"})
+        server = End(b, "veth-b", {IPV4: "192.0.2.2", IPV6: "2001:db8:1::2"})
+        _veth(a, client.device, b, server.device)
+        for end in (client, server):
+            _set_up(end.namespace, end.device, end.addresses, has_super_segments=has_super_segments)
+        yield Network(client, server)
+
+
+@contextmanager
+def routed(has_super_segments: bool) -> Iterator[Network]:  # noqa: FBT001  as Topology
+    """Two namespaces and a router between them, which can lose packets that both ends do not see lost."""
+    with namespaces(_names("abr")) as (a, b, router):
+        client = End(a, "veth-a", {IPV4: "192.0.2.1", IPV6: "2001:db8:1::1"})
+        server = End(b, "veth-b", {IPV4: "198.51.100.1", IPV6: "2001:db8:2::1"})
+        near = {
+            "to-a": {IPV4: "192.0.2.2", IPV6: "2001:db8:1::2"},
+            "to-b": {IPV4: "198.51.100.2", IPV6: "2001:db8:2::2"},
+        }
+        for end, (device, addresses) in zip((client, server), near.items(), strict=True):
+            _veth(end.namespace, end.device, router, device)
+            _set_up(router, device, addresses, has_super_segments=has_super_segments)
+            _set_up(end.namespace, end.device, end.addresses, has_super_segments=has_super_segments)
+            end.namespace.ip(f"route add default via {addresses[IPV4]}", f"route add default via {addresses[IPV6]}")
+        router.set("ipv4/ip_forward", 1)
+        router.set("ipv6/conf/all/forwarding", 1)
+        yield Network(client, server, router)
