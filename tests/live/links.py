@@ -21,7 +21,8 @@ def forbid_super_segments(namespace: Namespace, device: str) -> None:
     """Let every segment be a packet: TCP builds super-segments whatever the device can do, but for this limit."""
     namespace.ip(f"link set dev {device} gso_max_segs 1")
     if device != "lo":
-        run(*f"ip netns exec {namespace.name} ethtool -K {device} tso off gso off gro off".split())
+        with namespace.entered():
+            run(*f"ethtool -K {device} tso off gso off gro off".split())
 
 
 def allow_big_super_segments(namespace: Namespace, device: str) -> None:

@@ -34,10 +34,10 @@ def _treating(peers: Peers, *rules: str) -> Iterator[None]:
     )
     try:
         yield
-        taken = re.findall(r"counter packets (\d+)", where.nft("list table inet tcpio"))
-        peers.counts["dropped"] = peers.counts.get("dropped", 0) + sum(map(int, taken))
     finally:
+        taken = re.findall(r"counter packets (\d+)", where.nft("list table inet tcpio"))
         where.nft("delete table inet tcpio")
+        peers.counts["dropped"] = peers.counts.get("dropped", 0) + sum(map(int, taken))
 
 
 def dropped_segment(peers: Peers) -> None:

@@ -87,7 +87,8 @@ class Namespace:
 
     def nft(self, *lines: str) -> str:
         """Run ``nft`` commands in the namespace."""
-        return run("ip", "netns", "exec", self.name, "nft", "-f", "-", given="\n".join(lines) + "\n")
+        with self.entered():
+            return run("nft", "-f", "-", given="\n".join(lines) + "\n")
 
     def counters(self) -> dict[str, int]:
         """Read the kernel's counters, by nstat's names: TcpInSegs, TcpExtTCPKeepAlive, Ip6InReceives."""

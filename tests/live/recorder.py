@@ -70,7 +70,7 @@ def _record(recording: Recording, rung: str, scratch: Path) -> bool:
             trace.wait_for(READY)
         times.append(time.monotonic())
         before = [end.namespace.counters() for _, end in sides]
-        made = [_make(name, network, family) for family in recording.families for name in recording.scenarios]
+        made = [_make(name, network, family) for family, name in recording.traffic]
         mark_the_end(network, [scratch / f"{side}.pcap" for side, _ in sides])
         after = [end.namespace.counters() for _, end in sides]
         times.append(time.monotonic())
@@ -96,8 +96,9 @@ def _record(recording: Recording, rung: str, scratch: Path) -> bool:
 def capturing(end: End, side: str, folder: Path) -> Iterator[Program]:
     """Let tcpdump capture what passes an end's device, into SIDE.pcap."""
     options = f"-i {end.device} -n -U -B 65536 --immediate-mode -s 128 -Z root -w {folder / side}.pcap"
-    command = ["ip", "netns", "exec", end.namespace.name, "tcpdump", *options.split()]
-    with Program(command, folder / f"{side}.tcpdump") as capture:
+    with end.namespace.entered():
+        program = Program(["tcpdump", *options.split()], folder / f"{side}.tcpdump")
+    with program as capture:
         capture.wait_for("listening on")
         yield capture
 
@@ -112,6 +113,7 @@ def _tracing(end: End, side: str, scratch: Path, rung: str) -> Iterator[Program]
 
 
 def _make(name: str, network: Network, family: str) -> dict[str, Any]:
+    began = time.monotonic()
     scenario = BY_NAME[name]
     peers = Peers(network, family, port_of(name))
     if scenario.is_pinned:
@@ -120,7 +122,7 @@ def _make(name: str, network: Network, family: str) -> dict[str, Any]:
     else:
         scenario.make(peers)
     peers.settle()
-    return {"scenario": name, "family": family, **peers.to_json()}
+    return {"scenario": name, "family": family, "seconds": time.monotonic() - began, **peers.to_json()}
 
 
 def mark_the_end(network: Network, captures: list[Path]) -> None:

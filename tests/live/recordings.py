@@ -29,6 +29,8 @@ _LOSSY = (
     "keepalive",
 )
 _FORGED = tuple(scenario.name for scenario in SCENARIOS if scenario.has_frames)
+# By IPv4 through AF_INET6 sockets, of which the packets do not tell: enough that all kinds of senders are among them.
+_MAPPED = ("handshakes", "request_response", "refused", "resets", "half_close", "dropped_segment", "time_wait_ack")
 _SUPER = ("handshakes", "bulk", "request_response", "zero_window", "both_cpus")
 
 
@@ -39,7 +41,7 @@ class Recording:
     Args:
         name: What it is called.
         topology: Makes the network.
-        scenarios: Names of what is made, one after the other, by each family of sockets.
+        scenarios: Names of what is made, one after the other, by each family of sockets; by MAPPED less.
         families: These.
         has_super_segments: Whether devices take super-segments. If not, a line is a packet.
         is_for_vms: Whether it is made under emulation too, where all takes ten times as long.
@@ -53,6 +55,16 @@ class Recording:
     has_super_segments: bool = False
     is_for_vms: bool = False
     loses_behind_device: bool = False
+
+    @property
+    def traffic(self) -> list[tuple[str, str]]:
+        """Families and scenarios, in their order."""
+        return [
+            (family, name)
+            for family in self.families
+            for name in self.scenarios
+            if family != MAPPED or name in _MAPPED
+        ]
 
 
 RECORDINGS = (
