@@ -12,9 +12,9 @@ from pathlib import Path
 
 import tcpio
 from tcpio.errors import TcpioError, UnsupportedKernel
+from tcpio.kernel.compile import import_bcc
 from tcpio.kernel.features import FEATURES, Feature
 from tcpio.kernel.hooks import RUNG_NOTES, Choice, Direction, rungs_of
-from tcpio.kernel.load import import_bcc
 from tcpio.kernel.plan import make_plan
 from tcpio.schema.support import Support, Verdict
 

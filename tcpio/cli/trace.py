@@ -7,6 +7,7 @@ from pathlib import Path
 from tcpio.cli.options import DEFAULT_DELAY_MS, DEFAULT_RING, TraceOptions, make_options
 from tcpio.cli.promise import Promise
 from tcpio.filter.to_c import to_c
+from tcpio.kernel.cache import get_compiled
 from tcpio.kernel.features import require_privileges
 from tcpio.kernel.load import Attached
 from tcpio.kernel.plan import Plan, make_plan
@@ -170,7 +171,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _trace(options: TraceOptions, plan: Plan, source: Source) -> int:
     # BCC compiles outside of Python's lock: meanwhile numpy and all that stands on it is imported.
-    compiling = Promise(lambda: Attached(source, plan.btf))
+    compiling = Promise(lambda: get_compiled(source))
     from tcpio.cli.live import run_live  # noqa: PLC0415  see above
 
-    return run_live(options, plan, compiling.result())
+    return run_live(options, plan, Attached(compiling.result(), source.programs, plan.btf))

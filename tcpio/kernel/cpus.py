@@ -4,6 +4,7 @@
 from pathlib import Path
 
 ONLINE = Path("/sys/devices/system/cpu/online")
+POSSIBLE = Path("/sys/devices/system/cpu/possible")
 
 
 def parse_cpus(text: str) -> tuple[int, ...]:
@@ -19,3 +20,8 @@ def parse_cpus(text: str) -> tuple[int, ...]:
 def read_online_cpus() -> tuple[int, ...]:
     """Read which CPUs are online."""
     return parse_cpus(ONLINE.read_text())
+
+
+def read_possible_cpus() -> tuple[int, ...]:
+    """Read which CPUs there may ever be: a per-CPU map has a value for each."""
+    return parse_cpus(POSSIBLE.read_text())

@@ -14,9 +14,10 @@ from pathlib import Path
 from tcpio.errors import NotPermitted, UnsupportedKernel
 from tcpio.kernel import syscall
 from tcpio.kernel.btf import KERNEL_BTF, Btf
+from tcpio.kernel.compile import import_bcc
 from tcpio.kernel.cpus import read_online_cpus
 from tcpio.kernel.hooks import Hook, Kind
-from tcpio.kernel.load import KPROBE_PMU, attach_hook, import_bcc, load_hook, read_kprobe_type
+from tcpio.kernel.load import KPROBE_PMU, attach_hook, load_hook, read_kprobe_type
 from tcpio.kernel.source import MissingParameterError, arguments
 from tcpio.schema.support import YES, Support, Verdict
 

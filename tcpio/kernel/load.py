@@ -1,103 +1,64 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Compile, load, attach: the only module that knows BCC. It acts and decides nothing."""
+"""Load and attach. It acts and decides nothing."""
 
-import ctypes
 import fcntl
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType, TracebackType
-from typing import Any
+from types import TracebackType
 
 from tcpio.errors import UnsupportedKernel
 from tcpio.kernel import syscall
 from tcpio.kernel.btf import Btf
+from tcpio.kernel.compile import Compiled
+from tcpio.kernel.cpus import read_possible_cpus
 from tcpio.kernel.hooks import Hook, Kind
-from tcpio.kernel.source import Program, Source
-from tcpio.schema.c_header import BPF_DIR
+from tcpio.kernel.source import Program
+from tcpio.schema.c_header import read_header
 
+OUTCOMES = read_header("record.h").enums["tcp_outcome"]["TCP_OUTCOMES"]
 KPROBE_PMU = Path("/sys/bus/event_source/devices/kprobe/type")
 
-_INSTALL = "install your distribution's package: python3-bpfcc (Debian, Ubuntu) or python3-bcc (Fedora)"
-
-
-def import_bcc() -> ModuleType:
-    """Import BCC, and see that it is BCC.
-
-    Raises:
-        UnsupportedKernel: It is not installed for this Python, or it is the package of that name on PyPI.
-    """
-    try:
-        import bcc  # noqa: PLC0415, TID251  LLVM comes with it: only what compiles pays for that
-    except ImportError as error:
-        raise UnsupportedKernel(
-            f"BCC is not installed for {sys.executable}: {error}",
-            hint=f"{_INSTALL}, and run tcpio with the system's Python, /usr/bin/python3",
-        ) from error
-    if not hasattr(bcc, "BPF"):
-        raise UnsupportedKernel(
-            f"the module 'bcc' at {bcc.__file__} is not BCC but the package of that name on PyPI",
-            hint=f"pip uninstall bcc; {_INSTALL}",
-        )
-    return bcc  # type: ignore[no-any-return]  # bcc has no types
-
-
-@contextmanager
-def _stderr_in(messages: list[str]) -> Iterator[None]:
-    # BCC's compiler and libbpf write to file descriptor 2. What they say belongs into an error, if there is one.
-    read_end, write_end = os.pipe()
-    saved = os.dup(2)
-    os.set_blocking(write_end, False)
-    os.dup2(write_end, 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(write_end)
-        with os.fdopen(read_end, "rb") as pipe:
-            messages.append(pipe.read().decode(errors="replace"))
+_EVENTS, _COUNTS = "events", "counts"  # maps of bpf/trace.c
 
 
 class Attached:
     """Programs that run, each at its hook, until this is closed.
 
     Args:
-        source: What to compile.
+        compiled: The programs.
+        programs: Where each belongs.
         btf: The kernel's types.
 
     Raises:
-        UnsupportedKernel: BCC is missing, or it or the kernel refused a program.
+        UnsupportedKernel: The kernel refused a map or a program.
     """
 
-    def __init__(self, source: Source, btf: Btf) -> None:
-        bcc = import_bcc()
-        os.environ["BCC_KERNEL_SOURCE"] = str(BPF_DIR)
-        messages: list[str] = []
-        try:
-            with _stderr_in(messages):
-                self._bpf: Any = bcc.BPF(text=source.text.encode(), cflags=[f"-I{BPF_DIR}", "-Werror"])
-        except Exception as error:  # BCC raises nothing more precise
-            lines = [line for line in "".join(messages).splitlines() if line.strip()]
-            raise UnsupportedKernel(
-                f"BCC cannot compile tcpio's programs: {next(filter(_is_error, lines), error)}",
-                hint="please report it with the output of 'tcpio --print-bpf' and 'tcpio doctor'",
-            ) from error
+    def __init__(self, compiled: Compiled, programs: Sequence[Program], btf: Btf) -> None:
+        self._map_fds: dict[str, int] = {}
         self._program_fds: dict[Hook, int] = {}
         self._links: dict[Hook, list[int]] = {}
         self._kprobe_misses: dict[Hook, int | None] = {}
+        self._cpus = read_possible_cpus()
+        syscall.lift_memory_limit()
         try:
-            for program in source.programs:
-                self._program_fds[program.hook] = self._load(program, btf)
+            for spec in compiled.maps:
+                self._map_fds[spec.name] = self._create(spec)
+            for program in programs:
+                self._program_fds[program.hook] = self._load(program, compiled, btf)
         except UnsupportedKernel:
             self.close()
             raise
 
-    def _load(self, program: Program, btf: Btf) -> int:
+    def _create(self, spec: syscall.MapSpec) -> int:
         try:
-            return load_hook(program.hook, self._bpf.dump_func(program.name.encode()), btf)
+            return syscall.create_map(spec)
+        except OSError as error:
+            raise UnsupportedKernel(f"the kernel refuses the map {spec.name}: {error.strerror}") from error
+
+    def _load(self, program: Program, compiled: Compiled, btf: Btf) -> int:
+        try:
+            return load_hook(program.hook, compiled.code(program.name, list(self._map_fds.values())), btf)
         except OSError as error:
             reason = f" ({error.filename})" if error.filename else ""
             raise UnsupportedKernel(
@@ -107,7 +68,7 @@ class Attached:
 
     def set_ring(self, cpu: int, perf_fd: int) -> None:
         """Let the programs that run on a CPU write to this ring."""
-        self._bpf["events"][ctypes.c_int(cpu)] = ctypes.c_int(perf_fd)
+        syscall.update_map(self._map_fds[_EVENTS], cpu, perf_fd)
 
     def attach(self) -> None:
         """Let all programs run.
@@ -127,8 +88,12 @@ class Attached:
 
     def read_counts(self) -> list[list[int]]:
         """Read the segments counted so far; index first by enum tcp_outcome, then by CPU."""
-        table = self._bpf["counts"]
-        return [list(table[ctypes.c_int(outcome)]) for outcome in range(len(table))]
+        return [self._read_outcome(outcome) for outcome in range(OUTCOMES)]
+
+    def _read_outcome(self, outcome: int) -> list[int]:
+        values = syscall.read_percpu(self._map_fds[_COUNTS], outcome, len(self._cpus))
+        by_cpu = dict(zip(self._cpus, values, strict=True))
+        return [by_cpu.get(cpu, 0) for cpu in range(max(self._cpus) + 1)]
 
     def read_missed(self) -> dict[Hook, int | None]:
         """Read how often the kernel did not run a program that it should have run; None where it does not tell."""
@@ -160,10 +125,9 @@ class Attached:
     def close(self) -> None:
         """Detach, and give everything back."""
         self.detach()
-        for fd in self._program_fds.values():
+        for fd in (*self._program_fds.values(), *self._map_fds.values()):
             os.close(fd)
-        self._program_fds = {}
-        self._bpf.cleanup()
+        self._program_fds, self._map_fds = {}, {}
 
     def __enter__(self) -> "Attached":
         return self
@@ -231,7 +195,3 @@ def read_kprobe_type() -> int:
         OSError: This kernel has none.
     """
     return int(KPROBE_PMU.read_text())
-
-
-def _is_error(line: str) -> bool:
-    return " error: " in line

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The system calls that Python has no name for: bpf(2), perf_event_open(2), membarrier(2)."""
 
+import contextlib
 import ctypes
 import errno
 import os
 import platform
+import resource
 import struct
 from typing import NamedTuple
 
@@ -29,6 +31,9 @@ _NUMBERS = {
 }
 
 # include/uapi/linux/bpf.h: enum bpf_cmd
+_BPF_MAP_CREATE = 0
+_BPF_MAP_LOOKUP_ELEM = 1
+_BPF_MAP_UPDATE_ELEM = 2
 _BPF_PROG_LOAD = 5
 _BPF_OBJ_GET_INFO_BY_FD = 15
 _BPF_RAW_TRACEPOINT_OPEN = 17
@@ -47,6 +52,8 @@ EMPTY_PROGRAM = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0)
 _INSTRUCTION_SIZE = 8
 _LICENSE = ctypes.create_string_buffer(b"GPL")
 _LOG_SIZE = 1 << 20
+
+_MAP_INFO = struct.Struct("=IIIIII16s")  # struct bpf_map_info, as far as it is used
 
 # struct bpf_prog_info: where recursion_misses lies (Linux 5.12, 9ed9e9ba2337 "bpf: Count the number of times
 # recursion was prevented"); the kernel gives back how much of the struct it knows.
@@ -95,6 +102,65 @@ _ENOTSUPP = 524  # the kernel's own, which strerror(3) does not know
 def _bpf(command: int, attributes: bytes) -> int:
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
     return _call(_numbers().bpf, command, buffer, len(attributes))
+
+
+class MapSpec(NamedTuple):
+    """The dimensions of a map: what BPF_MAP_CREATE takes."""
+
+    name: str
+    type: int
+    key_size: int
+    value_size: int
+    max_entries: int
+
+
+def read_map_spec(fd: int) -> MapSpec:
+    """Read the dimensions of a map (struct bpf_map_info)."""
+    info = _info(fd, _MAP_INFO.size, _MAP_INFO.size) or bytes(_MAP_INFO.size)
+    map_type, _, key_size, value_size, max_entries, _, name = _MAP_INFO.unpack(info)
+    return MapSpec(name.rstrip(b"\0").decode(), map_type, key_size, value_size, max_entries)
+
+
+def create_map(spec: MapSpec) -> int:
+    """Create a map, and give its file descriptor.
+
+    Raises:
+        OSError: The kernel refused.
+    """
+    attributes = struct.pack(
+        "=IIIIIII16s",
+        *(spec.type, spec.key_size, spec.value_size, spec.max_entries),
+        *(0, 0, 0),  # flags, inner map, NUMA node
+        spec.name.encode(),
+    )
+    return _bpf(_BPF_MAP_CREATE, attributes)
+
+
+def update_map(fd: int, key: int, value: int) -> None:
+    """Set an element of a map whose keys and values are u32."""
+    element = ctypes.create_string_buffer(struct.pack("=II", key, value))
+    at = ctypes.addressof(element)
+    _bpf(_BPF_MAP_UPDATE_ELEM, struct.pack("=IIQQQ", fd, 0, at, at + 4, 0))
+
+
+def read_percpu(fd: int, key: int, cpus: int) -> tuple[int, ...]:
+    """Read an element of a map whose keys are u32 and which has a u64 for each CPU.
+
+    Args:
+        fd: The map.
+        key: The element's.
+        cpus: How many CPUs are possible.
+    """
+    where = ctypes.create_string_buffer(struct.pack("=I", key), 4)
+    values = (ctypes.c_uint64 * cpus)()
+    _bpf(_BPF_MAP_LOOKUP_ELEM, struct.pack("=IIQQQ", fd, 0, ctypes.addressof(where), ctypes.addressof(values), 0))
+    return tuple(values)
+
+
+def lift_memory_limit() -> None:
+    """Let maps and rings have the memory they need: before Linux 5.11 it counts as locked (RLIMIT_MEMLOCK)."""
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
 def load_program(prog_type: int, code: bytes, *, attach_type: int = 0, btf_id: int = 0) -> int:

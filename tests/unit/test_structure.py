@@ -64,12 +64,12 @@ def test_errors_import_nothing_of_tcpio() -> None:
     assert [name for name in imports_of(ROOT / "tcpio" / "errors.py") if name.startswith("tcpio")] == []
 
 
-def test_only_load_imports_bcc() -> None:
+def test_only_one_module_imports_bcc() -> None:
     importers = {
         (name_of(path), name) for path in SOURCES for name in imports_of(path) if name.partition(".")[0] == "bcc"
     }
 
-    assert importers == {("tcpio/kernel/load.py", "bcc")}
+    assert importers == {("tcpio/kernel/compile.py", "bcc")}
 
 
 def test_every_source_file_has_its_test_file() -> None:

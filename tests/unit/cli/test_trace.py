@@ -26,6 +26,7 @@ class Steps:
         self.taken: list[object] = []
         monkeypatch.setattr(trace, "require_privileges", lambda: self.taken.append("privileges"))
         monkeypatch.setattr(trace, "make_plan", self._make_plan)
+        monkeypatch.setattr(trace, "get_compiled", self._compile)
         monkeypatch.setattr(trace, "Attached", self._attach)
         monkeypatch.setattr("tcpio.cli.live.run_live", self._run_live)
 
@@ -33,10 +34,14 @@ class Steps:
         self.taken.append(("plan", btf, rung, directions))
         return PLAN
 
-    def _attach(self, source: object, btf: object) -> str:
+    def _compile(self, source: object) -> str:
         assert PLAN.source("((1))") == source
-        assert btf is PLAN.btf
         self.taken.append("compile")
+        return "compiled"
+
+    def _attach(self, compiled: object, programs: object, btf: object) -> str:
+        assert PLAN.source("((1))").programs == programs
+        assert (compiled, btf) == ("compiled", PLAN.btf)
         return "attached"
 
     def _run_live(self, options: TraceOptions, plan: Plan, attached: str) -> int:
