@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tcpio.kernel.cpus import parse_cpus, read_online_cpus
+from tcpio.kernel.cpus import parse_cpus, read_online_cpus, read_possible_cpus
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,7 @@ def test_the_kernels_list_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_this_machine_has_a_cpu() -> None:
     assert read_online_cpus()
+
+
+def test_every_cpu_that_is_online_is_possible() -> None:
+    assert set(read_online_cpus()) <= set(read_possible_cpus())

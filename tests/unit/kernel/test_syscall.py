@@ -228,3 +228,62 @@ def test_an_empty_program_is_two_instructions() -> None:
 
 def test_this_machine_is_known() -> None:
     assert os.uname().machine in syscall._NUMBERS
+
+
+def test_a_map_is_made_with_its_dimensions(libc: Libc) -> None:
+    syscall.create_map(syscall.MapSpec("events", 4, 5, 6, 7))
+
+    assert libc.calls[0][:2] == (X86_BPF, 0)
+    assert struct.unpack_from("=IIIIIII16s", bytes_of(libc.calls[0][2], 44)) == (
+        4,
+        5,
+        6,
+        7,
+        0,
+        0,
+        0,
+        b"events" + bytes(10),
+    )
+
+
+def test_the_dimensions_of_a_map_are_read_back(libc: Libc) -> None:
+    def act(_command: int, attributes: ctypes.Array[ctypes.c_char], _size: int) -> None:
+        _, size, address = struct.unpack_from("=IIQ", attributes.raw)
+        ctypes.memmove(address, struct.pack("=IIIIII16s", 4, 99, 5, 6, 7, 0, b"events"), size)
+
+    libc.act = act
+
+    assert syscall.read_map_spec(3) == syscall.MapSpec("events", 4, 5, 6, 7)
+
+
+def test_an_element_is_set_by_key_and_value(libc: Libc) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def act(_command: int, attributes: ctypes.Array[ctypes.c_char], _size: int) -> None:
+        fd, _, key, value, flags = struct.unpack("=IIQQQ", attributes.raw)
+        seen.append((fd, ctypes.c_uint32.from_address(key).value, ctypes.c_uint32.from_address(value).value, flags))
+
+    libc.act = act
+    syscall.update_map(3, 1, 70)
+
+    assert seen == [(3, 1, 70, 0)]
+
+
+def test_every_cpus_value_is_read(libc: Libc) -> None:
+    def act(_command: int, attributes: ctypes.Array[ctypes.c_char], _size: int) -> None:
+        _, _, key, values, _ = struct.unpack("=IIQQQ", attributes.raw)
+        outcome = ctypes.c_uint32.from_address(key).value
+        ctypes.memmove(values, struct.pack("=QQ", 10 * outcome, 10 * outcome + 1), 16)
+
+    libc.act = act
+
+    assert syscall.read_percpu(3, 2, 2) == (20, 21)
+
+
+def test_a_limit_that_may_not_be_lifted_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr("tcpio.kernel.syscall.resource.setrlimit", refuse)
+
+    syscall.lift_memory_limit()
