@@ -14,7 +14,6 @@ import json
 import os
 import platform
 import stat
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,10 +94,11 @@ def _write(path: Path, compiled: Compiled) -> None:
         "programs": {name: base64.b64encode(code).decode() for name, code in compiled.programs.items()},
     }
     # Whole or not at all: another tcpio may be reading.
-    fd, name = tempfile.mkstemp(dir=path.parent)
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "w") as file:
         json.dump(kept, file)
-    Path(name).rename(path)
+    unfinished.rename(path)
     oldest_first = sorted(path.parent.glob("*.json"), key=lambda kept: kept.stat().st_mtime)
     for old in oldest_first[:-_MOST_FILES]:
         old.unlink(missing_ok=True)

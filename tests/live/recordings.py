@@ -60,10 +60,7 @@ class Recording:
     def traffic(self) -> list[tuple[str, str]]:
         """Families and scenarios, in their order."""
         return [
-            (family, name)
-            for family in self.families
-            for name in self.scenarios
-            if family != MAPPED or name in _MAPPED
+            (family, name) for family in self.families for name in self.scenarios if family != MAPPED or name in _MAPPED
         ]
 
 
