@@ -82,7 +82,7 @@ def lost_handshake(peers: Peers) -> None:
 def time_wait_ack(peers: Peers) -> None:
     """Lose the last ACK: the FIN comes again, to a socket in TIME_WAIT."""
     with peers.listening() as listener:
-        for _ in range(3):
+        for _ in range(2):
             pair = peers.pair(listener)
             pair.client.shutdown(socket.SHUT_WR)
             pair.server.recv(1)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``python3 -m tests.bench``: what tcpio costs, beside what else there is, on the same traffic. Asserts nothing.
+
+As root, on a machine that does nothing else. Only ratios of one run compare.
+"""
+
+import argparse
+import platform
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from tests.bench import rendering, side_by_side, start
+from tests.bench.tables import say
+from tests.bench.traffic import Load
+
+SMALL = ("-M", "1448")  # bytes a segment: what Ethernet carries
+
+FULL = Load("small segments, as fast as they go", ("-n", "800M", *SMALL), has_super_segments=False)
+STEADY = Load("small segments, 300 000 a second", ("-n", "1000M", "-b", "1700M", *SMALL), has_super_segments=False)
+BULK = Load("super-segments, as fast as they go", ("-n", "12G"), has_super_segments=True)
+
+LOADS = {"full": FULL, "steady": STEADY, "bulk": BULK}
+PARTS = (*LOADS, "start", "render")
+
+
+def main() -> None:
+    """Measure, and print tables."""
+    parser = argparse.ArgumentParser(prog="python3 -m tests.bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default: all)")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of each consumer on each load (default: 3)")
+    args = parser.parse_args()
+    if unknown := set(args.parts) - set(PARTS):
+        parser.error(f"there is no part {unknown.pop()!r}")
+    for number in (signal.SIGTERM, signal.SIGHUP):  # ends as ^C does: what was made is removed
+        signal.signal(number, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        _measure(args.parts or PARTS, args.rounds)
+
+
+def _measure(parts: Sequence[str], rounds: int) -> None:
+    say(f"{_machine()}; medians, (least..most)")
+    for name in parts:
+        if name in LOADS:
+            side_by_side.measure(LOADS[name], rounds)
+    if "start" in parts:
+        start.measure()
+    if "render" in parts:
+        rendering.measure()
+
+
+def _machine() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    cpus = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{len(cpus)} x {cpus[0] if cpus else platform.machine()}, Linux {platform.release()}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Traffic of a fixed amount over the loopback of a namespace."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tests.live.links import forbid_super_segments
+from tests.live.namespaces import DEADLINE_S, Namespace, namespaces, wait_until
+
+LOOPBACK = "lo"
+_ADDRESS = "127.0.0.1"
+_PORT = "5201"
+_RX_PACKETS = 2  # column of /proc/net/dev
+_LISTEN = "0A"  # st in /proc/net/tcp
+
+
+@dataclass(frozen=True)
+class Load:
+    """A way to make traffic.
+
+    Args:
+        name: What to call it.
+        options: For iperf3's client: how much, how large, how fast.
+        has_super_segments: Whether the device takes many segments in one packet.
+    """
+
+    name: str
+    options: tuple[str, ...]
+    has_super_segments: bool
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What was carried.
+
+    Args:
+        bits_per_s: Payload, as the receiver saw it.
+        seconds: How long it took.
+        packets: What the device counted in this time: each is sent, and each is received.
+    """
+
+    bits_per_s: float
+    seconds: float
+    packets: int
+
+
+@contextmanager
+def place(load: Load) -> Iterator[Namespace]:
+    """Make a namespace whose loopback is as a load wants it."""
+    with namespaces([f"tcpio-bench-{os.getpid()}"]) as (namespace,):
+        if not load.has_super_segments:
+            forbid_super_segments(namespace, LOOPBACK)
+        yield namespace
+
+
+def carry(namespace: Namespace, load: Load) -> Carried:
+    """Make the traffic, and wait for its end."""
+    before = _count(namespace)
+    with namespace.entered():
+        server = subprocess.Popen(["iperf3", "-s", "-1", "-B", _ADDRESS, "-p", _PORT], stdout=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: _is_listening(namespace), "iperf3 to listen")
+        with namespace.entered():
+            command = ["iperf3", "-c", _ADDRESS, "-p", _PORT, "-J", *load.options]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+        server.wait(DEADLINE_S)
+    finally:
+        if server.poll() is None:
+            server.kill()
+            server.wait()
+    report = json.loads(done.stdout)
+    if "error" in report:
+        raise RuntimeError(f"{' '.join(command)}: {report['error']}")
+    received = report["end"]["sum_received"]
+    return Carried(received["bits_per_second"], received["seconds"], _count(namespace) - before)
+
+
+def _is_listening(namespace: Namespace) -> bool:
+    return any(line.split()[3] == _LISTEN for line in namespace.read("tcp").splitlines()[1:])
+
+
+def _count(namespace: Namespace) -> int:
+    line = next(line for line in namespace.read("dev").splitlines() if line.strip().startswith(f"{LOOPBACK}:"))
+    return int(line.split()[_RX_PACKETS])
