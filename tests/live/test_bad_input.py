@@ -101,7 +101,7 @@ def test_a_file_that_is_no_type_information_is_told(tmp_path: Path) -> None:
 def test_the_other_bcc_is_told_apart(tmp_path: Path) -> None:
     (tmp_path / "bcc").mkdir()
     (tmp_path / "bcc" / "__init__.py").write_text("class Lattice:\n    pass\n")
-    done = run("--timeout", "60", PYTHONPATH=str(tmp_path))
+    done = run("--timeout", "60", PYTHONPATH=str(tmp_path), TCPIO_CACHE="")
 
     _expect_one_line(done.stderr, "PyPI", "python3-bpfcc")
     assert done.returncode == _KERNEL
@@ -109,7 +109,7 @@ def test_the_other_bcc_is_told_apart(tmp_path: Path) -> None:
 
 def test_a_missing_bcc_is_told(tmp_path: Path) -> None:
     (tmp_path / "bcc.py").write_text("raise ImportError('none here')\n")
-    done = run("--timeout", "60", PYTHONPATH=str(tmp_path))
+    done = run("--timeout", "60", PYTHONPATH=str(tmp_path), TCPIO_CACHE="")
 
     _expect_one_line(done.stderr, "python3-bpfcc")
     assert done.returncode == _KERNEL
