@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 
 from tcpio.cli.colors import make_colors
-from tcpio.cli.options import TraceOptions
+from tcpio.cli.options import TraceOptions, default_ring_size
 from tcpio.cli.say import say
 from tcpio.cli.signals import Signals
 from tcpio.cli.ssh import find_own_session
@@ -45,7 +45,8 @@ def run_live(options: TraceOptions, plan: Plan, attached: Attached) -> int:
     with ExitStack() as stack:
         stack.enter_context(attached)
         signals = stack.enter_context(Signals())
-        rings = stack.enter_context(Rings(options.ring_size, attached.set_ring, read_online_cpus))
+        size = options.ring_size or default_ring_size(len(read_online_cpus()))
+        rings = stack.enter_context(Rings(size, attached.set_ring, read_online_cpus))
         rings.wait_also_for(signals.fd)
         sink = stack.enter_context(Sink(options.write))
         trace = _Trace(options, attached, rings, signals, sink)

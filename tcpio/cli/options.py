@@ -22,7 +22,9 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SIZE = re.compile(r"(\d{1,12})([kmg]?)(i?b)?", re.IGNORECASE | re.ASCII)
 _NUMBER = re.compile(r"\d{1,40}", re.ASCII)
 _LARGEST_RING = 1 << 30
-DEFAULT_RING = "4M"
+_ALL_RINGS = 64 << 20
+_DEFAULT_RINGS = (1 << 20, 16 << 20)
+DEFAULT_RING = "64M for all CPUs together, 1M to 16M for each"
 DEFAULT_DELAY_MS = 100
 _SHORTEST_DELAY_MS = 10
 _LONGEST_DELAY_MS = 60_000
@@ -40,7 +42,7 @@ class TraceOptions:
         directions: Sent, received, or both.
         rung: The only way to attach; None is the best one.
         btf: A file with the kernel's types, for kernels that do not have their own at hand.
-        ring_size: Bytes of each CPU's ring: what it must hold while the output is written.
+        ring_size: Bytes of each CPU's ring: what it must hold while the output is written; None is by their number.
         delay_s: Length of a round: how long a segment may be held so that another CPU's can come before it.
         is_ordered: Whether segments are put in the order of time.
         count: How many to print; None is no limit.
@@ -63,7 +65,7 @@ class TraceOptions:
     directions: tuple[Direction, ...]
     rung: Rung | None
     btf: Path | None
-    ring_size: int
+    ring_size: int | None
     delay_s: float
     is_ordered: bool
     count: int | None
@@ -88,11 +90,15 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     size = int(match[1]) * _UNITS[match[2].lower()] if match else 0
     if not 0 < size <= _LARGEST_RING:
-        raise UsageError(
-            f"--buffer-size {text!r} is not between one page and 1G", hint=f"for example 512k, {DEFAULT_RING} or 64M"
-        )
+        raise UsageError(f"--buffer-size {text!r} is not between one page and 1G", hint="for example 512k, 4M or 64M")
     pages = -(-size // mmap.PAGESIZE)
     return mmap.PAGESIZE << (pages - 1).bit_length()
+
+
+def default_ring_size(cpus: int) -> int:
+    """Give the bytes of each CPU's ring that are shared out where none were asked for."""
+    least, most = _DEFAULT_RINGS
+    return min(max(1 << (_ALL_RINGS // cpus).bit_length() - 1, least), most)
 
 
 def parse_delay(text: str) -> float:
@@ -160,7 +166,7 @@ def make_options(args: argparse.Namespace) -> TraceOptions:
         directions=tuple(Direction) if args.dir is None else (Direction(args.dir),),
         rung=None if args.attach == "auto" else Rung(args.attach),
         btf=args.btf,
-        ring_size=parse_size(args.buffer_size),
+        ring_size=None if args.buffer_size is None else parse_size(args.buffer_size),
         delay_s=parse_delay(args.delay),
         is_ordered=not args.no_order,
         count=None if args.count is None else parse_count(args.count),

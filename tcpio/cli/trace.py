@@ -139,7 +139,6 @@ def _add_tracing(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-B",
         "--buffer-size",
-        default=DEFAULT_RING,
         metavar="SIZE",
         help=f"ring of each CPU, rounded up to a power of two of pages; more loses less (default: {DEFAULT_RING})",
     )

@@ -43,7 +43,7 @@ def _tcpdump(name: str, *options: str) -> Consumer:
         return ["ip", "netns", "exec", namespace.name, *f"tcpdump -n -q -i {LOOPBACK}".split(), *options]
 
     # It counts a packet on loopback twice when it is dropped, as sent and as received, and prints it once.
-    return Consumer(name, command, "listening on", lambda _said, lines, packets: packets - lines)
+    return Consumer(name, command, "listening on", lambda _said, lines, packets: max(packets - lines, 0))
 
 
 def _callback(name: str) -> Consumer:

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from tcpio.kernel.cache import VARIABLE
 from tests.bench.consumers import CALLBACK, CONSUMERS, TCPDUMP, Consumer
 from tests.bench.tables import NOTHING, show, spread
 from tests.bench.traffic import Carried, Load, carry, place
@@ -79,7 +80,11 @@ def _consume(
 ) -> tuple[str, float]:
     # What it said on stderr, and its CPU time from the ready line on.
     command = consumer.command(namespace, folder)
-    with (folder / _OUTPUT).open("wb") as file, Program(command, folder / "stderr.txt", stdout=file) as program:
+    kept = {VARIABLE: str(folder / "programs")}
+    with (
+        (folder / _OUTPUT).open("wb") as file,
+        Program(command, folder / "stderr.txt", stdout=file, environment=kept) as program,
+    ):
         program.wait_for(consumer.ready)
         before_s = _read_cpu(program.process.pid)
         make_traffic()

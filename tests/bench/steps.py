@@ -53,12 +53,16 @@ def _begin() -> None:
 
         source = plan.source(to_c(options.wanted))
     with _step("import bcc"):
-        from tcpio.kernel import compile as compiling  # noqa: PLC0415
+        from tcpio.kernel import compile as compiler  # noqa: PLC0415
 
-        bcc = compiling.import_bcc()
+        bcc = compiler.import_bcc()
     bcc.BPF = _timed(bcc.BPF)  # type: ignore[attr-defined]  # a module
     with _step("compile"):
-        compiled = compiling.compile_source(source)
+        compiled = compiler.compile_source(source)
+    with _step("or take what was kept"):
+        from tcpio.kernel.cache import get_compiled  # noqa: PLC0415
+
+        get_compiled(source)
     with _step("load"):
         from tcpio.kernel.load import Attached  # noqa: PLC0415
 
@@ -67,10 +71,11 @@ def _begin() -> None:
         with _step("import tcpio.cli.live"):
             import tcpio.cli.live  # noqa: F401, PLC0415
         with _step("open the rings"):
+            from tcpio.cli.options import default_ring_size  # noqa: PLC0415
             from tcpio.kernel.cpus import read_online_cpus  # noqa: PLC0415
             from tcpio.kernel.ring import Rings  # noqa: PLC0415
 
-            rings = Rings(options.ring_size, attached.set_ring, read_online_cpus)
+            rings = Rings(default_ring_size(len(read_online_cpus())), attached.set_ring, read_online_cpus)
         with rings, _step("attach"):
             attached.attach()
 

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tcpio.cli import trace
-from tcpio.cli.options import TraceOptions, make_options, parse_count, parse_delay, parse_size, parse_timeout
+from tcpio.cli.options import (
+    TraceOptions,
+    default_ring_size,
+    make_options,
+    parse_count,
+    parse_delay,
+    parse_size,
+    parse_timeout,
+)
 from tcpio.errors import FilterError, UsageError
 from tcpio.filter.ast import ALWAYS, AllOf, AnyBit, Between
 from tcpio.kernel.hooks import Direction, Rung
@@ -38,7 +46,7 @@ def test_by_default_all_is_traced_in_order() -> None:
     assert found.wanted == AllOf((ALWAYS,))
     assert (found.filters, found.filters_outside) == (ALWAYS, ALWAYS)
     assert (found.netns, found.directions, found.rung, found.btf) == (None, tuple(Direction), None, None)
-    assert (found.ring_size, found.delay_s, found.is_ordered) == (4 * MIB, 0.1, True)
+    assert (found.ring_size, found.delay_s, found.is_ordered) == (None, 0.1, True)
     assert (found.count, found.timeout_s) == (None, None)
     assert (found.time_format, found.zone, found.color, found.write) == ("iso", "", "auto", None)
     assert (found.is_wide, found.has_header, found.is_quiet, found.prints_bpf) == (False, True, False, False)
@@ -209,3 +217,10 @@ def _choices(option: str) -> tuple[str, ...]:
     trace.add_arguments(parser)
     (found,) = (action for action in parser._actions if option in action.option_strings)
     return tuple(found.choices or ())
+
+
+@pytest.mark.parametrize(
+    ("cpus", "size"), [(1, 16 * MIB), (2, 16 * MIB), (4, 16 * MIB), (6, 8 * MIB), (64, MIB), (256, MIB)]
+)
+def test_memory_for_rings_is_shared_by_the_cpus(cpus: int, size: int) -> None:
+    assert size == default_ring_size(cpus)
