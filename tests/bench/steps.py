@@ -37,7 +37,7 @@ def _begin() -> None:
     with _step("import tcpio.cli.main"):
         from tcpio.cli import main, trace  # noqa: PLC0415
     with _step("read the command line"):
-        from tcpio.cli.options import make_options  # noqa: PLC0415
+        from tcpio.cli.options import default_ring_size, make_options  # noqa: PLC0415
 
         options = make_options(
             main._make_parser(trace).parse_intermixed_args(["--attach", "tracepoint", "--netns", "self"])

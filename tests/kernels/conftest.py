@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.live.record import FAILURE  # noqa: E402
 from tests.live.recorded import Recorded  # noqa: E402
 from tests.live.recordings import Recording  # noqa: E402
 from tests.live.selection import Place, parametrize, selected  # noqa: E402
+from tests.live.termination import ending_by  # noqa: E402
 
 PLACES = tuple(
     Place(kernel.name, rung, lambda recording: recording.is_for_vms) for kernel in KERNELS for rung in kernel.rungs
@@ -77,6 +79,12 @@ class VmLibrary:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Hold each claim against each recording it is about."""
     parametrize(metafunc, PLACES)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _is_terminated_gently() -> Iterator[None]:
+    with ending_by(lambda: pytest.exit("terminated", returncode=143)):
+        yield
 
 
 @pytest.fixture(scope="session")

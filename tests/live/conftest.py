@@ -16,6 +16,7 @@ from tests.live.record import FAILURE  # noqa: E402
 from tests.live.recorded import Recorded  # noqa: E402
 from tests.live.recordings import Recording  # noqa: E402
 from tests.live.selection import Place, parametrize, selected  # noqa: E402
+from tests.live.termination import ending_by  # noqa: E402
 from tests.live.topologies import Network, loopback  # noqa: E402
 
 PLACES = (Place("", "tracepoint", lambda _: True),)
@@ -40,10 +41,20 @@ class LocalLibrary:
         if (place, recording) not in self._recorded:
             folder = self._folder / place.rung
             command = [sys.executable, "-m", "tests.live.record", str(folder), "--attach", place.rung, recording.name]
-            if subprocess.run(command, cwd=CHECKOUT, check=False).returncode:
+            if _run(command):
                 pytest.fail((folder / recording.name / FAILURE).read_text())
             self._recorded[place, recording] = Recorded(folder / recording.name)
         return self._recorded[place, recording]
+
+
+def _run(command: list[str]) -> int:
+    # To the end, also if this is told to end before: it has things to remove.
+    with subprocess.Popen(command, cwd=CHECKOUT) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            raise
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -58,6 +69,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if Path(__file__).parent in item.path.parents:
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _is_terminated_gently() -> Iterator[None]:
+    with ending_by(lambda: pytest.exit("terminated", returncode=143)):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keeps_its_own_programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    # Not among those of the machine's user.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TCPIO_CACHE", str(tmp_path_factory.mktemp("programs")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -46,11 +46,16 @@ def all_of(said: str) -> int:
 
 @contextmanager
 def tracing(
-    network: Network, folder: Path, *options: str, stdout: int | IO[bytes] = subprocess.DEVNULL, name: str = "tcpio"
+    network: Network,
+    folder: Path,
+    *options: str,
+    stdout: int | IO[bytes] = subprocess.DEVNULL,
+    name: str = "tcpio",
+    environment: dict[str, str] | None = None,
 ) -> Iterator[Program]:
     """Trace a network's client in the background; tracing has begun when this is entered."""
     command = [*TCPIO, "trace", "--netns", network.client.namespace.name, "--attach", "tracepoint", *options]
-    with Program(command, folder / f"{name}.stderr", stdout=stdout) as program:
+    with Program(command, folder / f"{name}.stderr", stdout=stdout, environment=environment) as program:
         program.wait_for(READY)
         yield program
     assert "Traceback" not in program.said

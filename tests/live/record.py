@@ -8,9 +8,11 @@ import time
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NoReturn
 
 from tests.live.recorder import FACTS, record
 from tests.live.recordings import BY_NAME, RECORDINGS, Recording
+from tests.live.termination import ending_by
 
 FAILURE = "failure.txt"
 """In the folder of a recording that could not be made: why."""
@@ -43,7 +45,12 @@ def main() -> int:
     args = parser.parse_intermixed_args()
     chosen = [BY_NAME[name] for name in args.names] or RECORDINGS
     wanted = [recording for recording in chosen if recording.is_for_vms or not args.for_vms]
-    return 0 if record_all(wanted, args.attach, args.folder) else 1
+    with ending_by(_end):
+        return 0 if record_all(wanted, args.attach, args.folder) else 1
+
+
+def _end() -> NoReturn:
+    raise SystemExit(143)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def _nothing_is_left() -> Iterator[None]:
     ids=lambda part: " ".join(part) if isinstance(part, list) else "",
 )
 def test_an_option_that_is_wrong_is_named(options: list[str], words: str) -> None:
-    done = run(*options, "--timeout", "60") if "--timeout" not in options else run(*options)
+    done = run(*options, "--timeout", "5") if "--timeout" not in options else run(*options)
 
     assert done.returncode == _USAGE, done
     assert done.stdout == ""
@@ -73,7 +73,7 @@ def test_an_option_that_is_wrong_is_named(options: list[str], words: str) -> Non
     ],
 )
 def test_a_filter_that_does_not_parse_is_shown_with_the_place(text: str, position: int) -> None:
-    done = run("--timeout", "60", "--", text)
+    done = run("--timeout", "5", "--", text)
     message, shown, caret = done.stderr.splitlines()
 
     assert done.returncode == _USAGE
@@ -83,7 +83,7 @@ def test_a_filter_that_does_not_parse_is_shown_with_the_place(text: str, positio
 
 
 def test_a_kernel_without_type_information_is_told() -> None:
-    done = run("--btf", "/no/such/file", "--timeout", "60")
+    done = run("--btf", "/no/such/file", "--timeout", "5")
 
     _expect_one_line(done.stderr, "/no/such/file", "--btf")
     assert done.returncode == _KERNEL
@@ -92,7 +92,7 @@ def test_a_kernel_without_type_information_is_told() -> None:
 def test_a_file_that_is_no_type_information_is_told(tmp_path: Path) -> None:
     path = tmp_path / "btf"
     path.write_bytes(b"\x00" * 100)
-    done = run("--btf", str(path), "--timeout", "60")
+    done = run("--btf", str(path), "--timeout", "5")
 
     _expect_one_line(done.stderr, str(path))
     assert done.returncode == _KERNEL
@@ -101,7 +101,7 @@ def test_a_file_that_is_no_type_information_is_told(tmp_path: Path) -> None:
 def test_the_other_bcc_is_told_apart(tmp_path: Path) -> None:
     (tmp_path / "bcc").mkdir()
     (tmp_path / "bcc" / "__init__.py").write_text("class Lattice:\n    pass\n")
-    done = run("--timeout", "60", PYTHONPATH=str(tmp_path), TCPIO_CACHE="")
+    done = run("--timeout", "5", PYTHONPATH=str(tmp_path), TCPIO_CACHE="")
 
     _expect_one_line(done.stderr, "PyPI", "python3-bpfcc")
     assert done.returncode == _KERNEL
@@ -109,7 +109,7 @@ def test_the_other_bcc_is_told_apart(tmp_path: Path) -> None:
 
 def test_a_missing_bcc_is_told(tmp_path: Path) -> None:
     (tmp_path / "bcc.py").write_text("raise ImportError('none here')\n")
-    done = run("--timeout", "60", PYTHONPATH=str(tmp_path), TCPIO_CACHE="")
+    done = run("--timeout", "5", PYTHONPATH=str(tmp_path), TCPIO_CACHE="")
 
     _expect_one_line(done.stderr, "python3-bpfcc")
     assert done.returncode == _KERNEL
@@ -134,7 +134,7 @@ def readable() -> Iterator[Path]:
     ids=["not root", "root without capabilities"],
 )
 def test_missing_privileges_are_told(readable: Path, privileges: list[str]) -> None:
-    done = run("--timeout", "60", wrapper=["setpriv", *privileges, "env", "-C", str(readable)])
+    done = run("--timeout", "5", wrapper=["setpriv", *privileges, "env", "-C", str(readable)])
 
     _expect_one_line(done.stderr, "root")
     assert done.returncode == _KERNEL

@@ -56,7 +56,7 @@ def test_a_full_disk_is_an_error_and_the_counts_are_told(network: Network, tmp_p
 
 
 def test_a_header_that_cannot_be_written_is_an_error(network: Network) -> None:
-    done = run("--netns", network.client.namespace.name, "-w", "/dev/full", "--timeout", "60")
+    done = run("--netns", network.client.namespace.name, "-w", "/dev/full", "--timeout", "5")
 
     assert done.returncode == 1
     assert "No space left" in done.stderr
