@@ -8,7 +8,6 @@ import argparse
 import platform
 import signal
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from tests.bench import rendering, side_by_side, start
@@ -25,8 +24,8 @@ LOADS = {"full": FULL, "steady": STEADY, "bulk": BULK}
 PARTS = (*LOADS, "start", "render")
 
 
-def main() -> None:
-    """Measure, and print tables."""
+def main() -> int:
+    """Measure, print tables, and give the exit status."""
     parser = argparse.ArgumentParser(prog="python3 -m tests.bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default: all)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of each consumer on each load (default: 3)")
@@ -35,8 +34,12 @@ def main() -> None:
         parser.error(f"there is no part {unknown.pop()!r}")
     for number in (signal.SIGTERM, signal.SIGHUP):  # ends as ^C does: what was made is removed
         signal.signal(number, signal.default_int_handler)
-    with suppress(KeyboardInterrupt):
+    try:
         _measure(args.parts or PARTS, args.rounds)
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
+    return 0
 
 
 def _measure(parts: Sequence[str], rounds: int) -> None:
@@ -57,4 +60,4 @@ def _machine() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -8,8 +8,8 @@ name, and the folder with tcpio's bpf/, are the arguments.
 import ctypes
 import os
 import re
+import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 from socket import AF_INET, inet_ntop
 from struct import pack
@@ -22,6 +22,7 @@ _FLAGS = ("FIN", "SYN", "RST", "PUSH", "ACK", "URG", "ECE", "CWR")
 _FLAG_WORDS = ["|".join(word for bit, word in enumerate(_FLAGS) if bits >> bit & 1) or "null" for bits in range(256)]
 _ARROWS = ("->", "<-")
 _RING_PAGES = 1024
+_ROUND_MS = 100
 _LOST = 1  # enum tcp_outcome
 
 
@@ -45,10 +46,11 @@ def trace(source: str, folder: Path) -> str:
     events.open_perf_buffer(on_event, page_cnt=_RING_PAGES, lost_cb=lambda _: None)
     for function, tracepoint in re.findall(r"^int (run_tracepoint_(\w+))\(", source, re.MULTILINE):
         bpf.attach_raw_tracepoint(tracepoint.encode(), function.encode())
+    ended: list[int] = []  # an exception would be lost in BCC's callback
+    signal.signal(signal.SIGINT, lambda number, _frame: ended.append(number))
     sys.stderr.write(f"{READY}\n")
-    with suppress(KeyboardInterrupt):
-        while True:
-            bpf.perf_buffer_poll()
+    while not ended:
+        bpf.perf_buffer_poll(timeout=_ROUND_MS)
     sys.stdout.flush()
     return f"bcc_callback: lost {sum(bpf['counts'][ctypes.c_int(_LOST)])}"
 
