@@ -6,6 +6,9 @@
 #ifndef TCPIO_READ_H
 #define TCPIO_READ_H
 
+/* BCC replaces it by bpf_probe_read() where it has not found the helper. Every kernel from 5.5 on has it. */
+#undef bpf_probe_read_kernel
+
 /* The value of a member, 0 if the address cannot be read (as bpf_probe_read_kernel() leaves it). */
 #define READ(member)                                                         \
 	({                                                                   \

@@ -18,8 +18,6 @@ from tcpio.kernel.hooks import RUNG_NOTES, Choice, Direction, rungs_of
 from tcpio.kernel.plan import make_plan
 from tcpio.schema.support import Support, Verdict
 
-NAME = "doctor"
-HELP = "say what this kernel offers, what tcpio would use, and what to install"
 EPILOG = ""
 
 _WIDTH = 116

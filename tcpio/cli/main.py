@@ -2,21 +2,19 @@
 """The command line: finds the command, and is the one place where errors are printed."""
 
 import argparse
+import importlib
 import os
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import tcpio
-from tcpio.cli import doctor, trace
 from tcpio.cli.say import say
 from tcpio.errors import FilterError, TcpioError, UsageError
 
 
 class Command(Protocol):
-    """What a command's module has."""
+    """What a command's module has, which is tcpio.cli.NAME."""
 
-    NAME: str
-    HELP: str
     EPILOG: str
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -26,8 +24,13 @@ class Command(Protocol):
         """Do it, and give the exit status."""
 
 
-COMMANDS: tuple[Command, ...] = (trace, doctor)
-"""The first is what is done when none is named."""
+COMMANDS = {
+    "trace": "print one line for every TCP segment sent or received (what tcpio does when no command is named)",
+    "doctor": "say what this kernel offers, what tcpio would use, and what to install",
+}
+"""What each does. The first is what is done when none is named."""
+
+DEFAULT = next(iter(COMMANDS))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -48,8 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        command, rest = _find_command(arguments)
-        return command.run(_make_parser(command).parse_intermixed_args(rest))
+        name, rest = (arguments[0], arguments[1:]) if arguments and arguments[0] in COMMANDS else (DEFAULT, arguments)
+        command = find_command(name)
+        return command.run(_make_parser(name, command).parse_intermixed_args(rest))
     except TcpioError as error:
         _complain(error)
         return error.exit_code
@@ -60,19 +64,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _find_command(arguments: list[str]) -> tuple[Command, list[str]]:
-    for command in COMMANDS:
-        if arguments[:1] == [command.NAME]:
-            return command, arguments[1:]
-    return COMMANDS[0], arguments
+def find_command(name: str) -> Command:
+    """Give a command's module, which nothing else has loaded: a start pays for one command alone."""
+    return cast("Command", importlib.import_module(f"tcpio.cli.{name}"))
 
 
-def _make_parser(command: Command) -> argparse.ArgumentParser:
-    is_default = command is COMMANDS[0]
+def _make_parser(name: str, command: Command) -> argparse.ArgumentParser:
+    is_default = name == DEFAULT
     parser = _Parser(
-        prog="tcpio" if is_default else f"tcpio {command.NAME}",
+        prog="tcpio" if is_default else f"tcpio {name}",
         usage="tcpio [trace] [OPTION...] [FILTER...]" if is_default else None,
-        description=f"{tcpio.__doc__}" if is_default else command.HELP,
+        description=f"{tcpio.__doc__}" if is_default else COMMANDS[name],
         epilog=command.EPILOG + (_commands() if is_default else ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -83,7 +85,7 @@ def _make_parser(command: Command) -> argparse.ArgumentParser:
 
 
 def _commands() -> str:
-    rows = "\n".join(f"  tcpio {command.NAME:<10} {command.HELP}" for command in COMMANDS)
+    rows = "\n".join(f"  tcpio {name:<10} {text}" for name, text in COMMANDS.items())
     return f"\ncommands ('tcpio COMMAND --help' for more):\n{rows}\n"
 
 

@@ -5,9 +5,8 @@ import argparse
 from pathlib import Path
 
 from tcpio.cli.options import DEFAULT_DELAY_MS, DEFAULT_RING, TraceOptions, make_options
-from tcpio.cli.promise import Promise
 from tcpio.filter.to_c import to_c
-from tcpio.kernel.cache import get_compiled
+from tcpio.kernel.cache import start_compiling
 from tcpio.kernel.features import require_privileges
 from tcpio.kernel.load import Attached
 from tcpio.kernel.plan import Plan, make_plan
@@ -17,8 +16,6 @@ from tcpio.schema.columns import COLUMNS, DEFAULT
 from tcpio.schema.flags import FLAGS
 from tcpio.schema.time_formats import TIME_FORMATS
 
-NAME = "trace"
-HELP = "print one line for every TCP segment sent or received (what tcpio does when no command is named)"
 _EPILOG = """\
 filters:
   A segment is printed if it matches one of them. The form is LADDR:LPORT-RADDR:RPORT; the local end comes
@@ -169,8 +166,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _trace(options: TraceOptions, plan: Plan, source: Source) -> int:
-    # BCC compiles outside of Python's lock: meanwhile numpy and all that stands on it is imported.
-    compiling = Promise(lambda: get_compiled(source))
-    from tcpio.cli.live import run_live  # noqa: PLC0415  see above
+    programs = start_compiling(source)
+    from tcpio.cli.live import run_live  # noqa: PLC0415  meanwhile: numpy and all that stands on it
 
-    return run_live(options, plan, Attached(compiling.result(), source.programs, plan.btf))
+    return run_live(options, plan, Attached(programs(), source.programs, plan.btf))

@@ -7,10 +7,8 @@ lies in it is loaded into the kernel; if it is not, or cannot be made, nothing i
 given in any case.
 """
 
-import base64
 import contextlib
 import hashlib
-import json
 import os
 import platform
 import stat
@@ -18,10 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import tcpio
-from tcpio.kernel.compile import Compiled, compile_source
+from tcpio.kernel.compile import Compilation, Compiled
 from tcpio.kernel.cpus import POSSIBLE
 from tcpio.kernel.source import Source
-from tcpio.kernel.syscall import MapSpec
 from tcpio.schema.c_header import BPF_DIR
 
 FOLDER = Path("/var/cache/tcpio")
@@ -31,22 +28,29 @@ VARIABLE = "TCPIO_CACHE"
 _MOST_FILES = 64
 
 
-def get_compiled(source: Source) -> Compiled:
-    """Give the programs of a source: those that were kept, or compiled now and kept.
+def start_compiling(source: Source) -> Callable[[], Compiled]:
+    """Begin to make the programs of a source: take those that were kept, or compile them in the background.
 
-    Raises:
-        UnsupportedKernel: BCC is missing, or cannot compile them.
+    Returns:
+        Waits for them, and keeps them; to be called once. It raises UnsupportedKernel if BCC is missing, or cannot
+        compile them.
     """
     folder = _find_folder()
     if folder is None:
-        return compile_source(source)
+        return Compilation(source).result
     path = folder / f"{make_key(source)}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # not there, or damaged
-        return _read(path)
-    compiled = compile_source(source)
-    with contextlib.suppress(OSError):  # a full disk is no reason not to trace
-        _write(path, compiled)
-    return compiled
+        kept = _read(path)
+        return lambda: kept
+    compilation = Compilation(source)
+
+    def result() -> Compiled:
+        compiled = compilation.result()
+        with contextlib.suppress(OSError):  # a full disk is no reason not to trace
+            _write(path, compiled)
+        return compiled
+
+    return result
 
 
 def make_key(source: Source) -> str:
@@ -81,23 +85,15 @@ def _read(path: Path) -> Compiled:
     with os.fdopen(fd) as file:
         if not _is_ours(os.fstat(fd), stat.S_ISREG):
             raise PermissionError(path)
-        kept = json.load(file)
-    return Compiled(
-        tuple(MapSpec(*spec) for spec in kept["maps"]),
-        {name: base64.b64decode(code) for name, code in kept["programs"].items()},
-    )
+        return Compiled.from_json(file.read())
 
 
 def _write(path: Path, compiled: Compiled) -> None:
-    kept = {
-        "maps": [list(spec) for spec in compiled.maps],
-        "programs": {name: base64.b64encode(code).decode() for name, code in compiled.programs.items()},
-    }
     # Whole or not at all: another tcpio may be reading.
     unfinished = path.with_suffix(f".{os.getpid()}")
     fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "w") as file:
-        json.dump(kept, file)
+        file.write(compiled.to_json())
     unfinished.rename(path)
     oldest_first = sorted(path.parent.glob("*.json"), key=lambda kept: kept.stat().st_mtime)
     for old in oldest_first[:-_MOST_FILES]:

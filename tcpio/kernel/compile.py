@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """From C to eBPF instructions: the only module that knows BCC, which is nothing but the compiler here."""
 
+import base64
+import contextlib
+import json
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
+from typing import NoReturn
 
 from tcpio.errors import UnsupportedKernel
 from tcpio.kernel import syscall
@@ -15,6 +19,9 @@ from tcpio.kernel.syscall import MapSpec
 from tcpio.schema.c_header import BPF_DIR
 
 _INSTALL = "install your distribution's package: python3-bpfcc (Debian, Ubuntu) or python3-bcc (Fedora)"
+
+_REPORT = "please report it with the output of 'tcpio --print-bpf' and 'tcpio doctor'"
+_NOBODY = 65534  # Documentation/admin-guide/sysctl/fs.rst: the default of overflowuid
 
 _INSTRUCTION = 8
 _LD_IMM64 = 0x18  # include/uapi/linux/bpf_common.h: BPF_LD | BPF_DW | BPF_IMM
@@ -38,6 +45,22 @@ class Compiled:
         """Give the instructions of a program, with the descriptors of the maps."""
         return _replace_maps(self.programs[program], lambda index: map_fds[index])
 
+    def to_json(self) -> str:
+        """Give all of it as text."""
+        programs = {name: base64.b64encode(code).decode() for name, code in self.programs.items()}
+        return json.dumps({"maps": self.maps, "programs": programs})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Compiled":
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            ValueError, KeyError, TypeError: It is something else.
+        """
+        read = json.loads(text)
+        programs = {name: base64.b64decode(code) for name, code in read["programs"].items()}
+        return cls(tuple(MapSpec(*spec) for spec in read["maps"]), programs)
+
 
 def import_bcc() -> ModuleType:
     """Import BCC, and see that it is BCC.
@@ -60,28 +83,78 @@ def import_bcc() -> ModuleType:
     return bcc  # type: ignore[no-any-return]  # bcc has no types
 
 
-def compile_source(source: Source) -> Compiled:
-    """Compile the programs of a source.
+class Compilation:
+    """BCC at work, in a process of its own.
 
-    Raises:
-        UnsupportedKernel: BCC is missing, or cannot compile them.
+    There it takes no time from what is done meanwhile, and its 120 MB, what it prints and how it may fail end with it.
+
+    Args:
+        source: What to compile; this begins at once.
     """
-    bcc = import_bcc()
+
+    def __init__(self, source: Source) -> None:
+        self._outcome, self._said = os.memfd_create("outcome"), os.memfd_create("said")
+        self._pid = os.fork()
+        if self._pid == 0:
+            self._work(source)
+
+    def result(self) -> Compiled:
+        """Wait for the programs; to be called once.
+
+        Raises:
+            UnsupportedKernel: BCC is missing, or cannot compile them.
+        """
+        try:
+            _, status = os.waitpid(self._pid, 0)
+        except BaseException:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            raise
+        outcome, said = _read(self._outcome), _read(self._said)
+        os.close(self._outcome)
+        os.close(self._said)
+        if status:
+            why = f"status {os.waitstatus_to_exitcode(status)} {said}".rstrip()
+            raise UnsupportedKernel(f"BCC's compiler failed: {why}", hint=_REPORT)
+        if error := json.loads(outcome).get("error"):
+            raise UnsupportedKernel(**error)
+        return Compiled.from_json(outcome)
+
+    def _work(self, source: Source) -> NoReturn:
+        # In the child, which must never return to what the parent was doing.
+        status = 1
+        try:
+            os.dup2(self._said, 2)  # BCC's compiler writes there
+            os.write(self._outcome, self._compile(source).encode())
+            status = 0
+        finally:
+            os._exit(status)
+
+    def _compile(self, source: Source) -> str:
+        try:
+            return _compile(import_bcc(), source).to_json()
+        except UnsupportedKernel as error:
+            return json.dumps({"error": {"message": str(error), "hint": error.hint}})
+        except Exception as error:  # noqa: BLE001  BCC raises nothing more precise
+            lines = [line for line in _read(self._said).splitlines() if " error: " in line]
+            message = f"BCC cannot compile tcpio's programs: {next(iter(lines), error)}"
+            return json.dumps({"error": {"message": message, "hint": _REPORT}})
+
+
+def _compile(bcc: ModuleType, source: Source) -> Compiled:
+    # For root BCC reads all of /proc/kallsyms first, 0.3 s, to learn whether this kernel has bpf_probe_read_kernel()
+    # (KSyms::refresh in src/cc/bcc_syms.cc). For another user it does not. That user may do all that root may: BCC
+    # makes the maps.
+    with contextlib.suppress(OSError):  # not permitted, or not a user of this namespace: just slower
+        syscall.keep_capabilities()
+        os.seteuid(_NOBODY)
     os.environ["BCC_KERNEL_SOURCE"] = str(BPF_DIR)
-    messages: list[str] = []
-    try:
-        with _stderr_in(messages):
-            module = bcc.BPF(text=source.text.encode(), cflags=[f"-I{BPF_DIR}", "-Werror"])
-    except Exception as error:  # BCC raises nothing more precise
-        lines = [line for line in "".join(messages).splitlines() if line.strip()]
-        raise UnsupportedKernel(
-            f"BCC cannot compile tcpio's programs: {next(filter(_is_error, lines), error)}",
-            hint="please report it with the output of 'tcpio --print-bpf' and 'tcpio doctor'",
-        ) from error
-    try:
-        return _take_over({program.name: module.dump_func(program.name.encode()) for program in source.programs})
-    finally:
-        module.cleanup()
+    module = bcc.BPF(text=source.text.encode(), cflags=[f"-I{BPF_DIR}", "-Werror"])
+    return _take_over({program.name: module.dump_func(program.name.encode()) for program in source.programs})
+
+
+def _read(fd: int) -> str:
+    return os.pread(fd, os.fstat(fd).st_size, 0).decode(errors="replace")
 
 
 def _take_over(programs: dict[str, bytes]) -> Compiled:
@@ -105,24 +178,3 @@ def _replace_maps(code: bytes, replace: Callable[[int], int]) -> bytes:
             number = replace(int.from_bytes(code[at:][_IMMEDIATE], sys.byteorder))
             instructions[at + _IMMEDIATE.start : at + _IMMEDIATE.stop] = number.to_bytes(4, sys.byteorder)
     return bytes(instructions)
-
-
-@contextmanager
-def _stderr_in(messages: list[str]) -> Iterator[None]:
-    # BCC's compiler writes to file descriptor 2. What it says belongs into an error, if there is one.
-    read_end, write_end = os.pipe()
-    saved = os.dup(2)
-    os.set_blocking(write_end, False)
-    os.dup2(write_end, 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(write_end)
-        with os.fdopen(read_end, "rb") as pipe:
-            messages.append(pipe.read().decode(errors="replace"))
-
-
-def _is_error(line: str) -> bool:
-    return " error: " in line

@@ -74,6 +74,11 @@ _ATTR_WATERMARK = 1 << 14
 PERF_EVENT_IOC_ENABLE = 0x2400
 PERF_EVENT_IOC_SET_BPF = 0x40042408
 
+# include/uapi/linux/prctl.h, include/uapi/linux/securebits.h
+_PR_GET_SECUREBITS = 27
+_PR_SET_SECUREBITS = 28
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
+
 # include/uapi/linux/membarrier.h
 _MEMBARRIER_CMD_GLOBAL = 1 << 0
 _MEMBARRIER_CMD_GLOBAL_EXPEDITED = 1 << 1
@@ -335,3 +340,15 @@ def wait_for_running_programs() -> None:
         # A kernel with nohz_full CPUs does not offer it: then what is still running is not waited for.
         if error.errno not in (errno.EINVAL, errno.ENOSYS):
             raise
+
+
+def keep_capabilities() -> None:
+    """Let this process have its capabilities whatever user it becomes (capabilities(7), "securebits").
+
+    Raises:
+        OSError: It may not do so.
+    """
+    bits = _libc.prctl(_PR_GET_SECUREBITS, 0, 0, 0, 0) | _SECBIT_NO_SETUID_FIXUP
+    if _libc.prctl(_PR_SET_SECUREBITS, bits, 0, 0, 0):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))

@@ -11,7 +11,6 @@ BEGAN_S, BEGAN_CPU_S = time.monotonic(), time.process_time()
 import json  # noqa: E402  not before the clock was read
 from collections.abc import Iterator  # noqa: E402
 from contextlib import contextmanager  # noqa: E402
-from typing import Any  # noqa: E402
 
 _steps: dict[str, tuple[float, float]] = {}
 
@@ -23,15 +22,6 @@ def _step(name: str) -> Iterator[None]:
     _steps[name] = ((time.monotonic() - before_s) * 1000, (time.process_time() - before_cpu_s) * 1000)
 
 
-def _timed(bpf: Any) -> Any:  # noqa: ANN401  BCC's class
-    class Timed(bpf):  # type: ignore[misc]  # no types
-        def __init__(self, *args: object, **kwargs: object) -> None:
-            with _step("of which BCC's compiler"):
-                super().__init__(*args, **kwargs)
-
-    return Timed
-
-
 def _begin() -> None:
     # Imports are steps here, hence in the function.
     with _step("import tcpio.cli.main"):
@@ -40,7 +30,7 @@ def _begin() -> None:
         from tcpio.cli.options import default_ring_size, make_options  # noqa: PLC0415
 
         options = make_options(
-            main._make_parser(trace).parse_intermixed_args(["--attach", "tracepoint", "--netns", "self"])
+            main._make_parser(main.DEFAULT, trace).parse_intermixed_args(["--attach", "tracepoint", "--netns", "self"])
         )
     with _step("read BTF"):
         from tcpio.kernel.plan import make_plan, read_kernel_types  # noqa: PLC0415
@@ -52,17 +42,14 @@ def _begin() -> None:
         from tcpio.filter.to_c import to_c  # noqa: PLC0415
 
         source = plan.source(to_c(options.wanted))
-    with _step("import bcc"):
-        from tcpio.kernel import compile as compiler  # noqa: PLC0415
+    with _step("compile, in a process of its own"):
+        from tcpio.kernel.compile import Compilation  # noqa: PLC0415
 
-        bcc = compiler.import_bcc()
-    bcc.BPF = _timed(bcc.BPF)  # type: ignore[attr-defined]  # a module
-    with _step("compile"):
-        compiled = compiler.compile_source(source)
+        compiled = Compilation(source).result()
     with _step("or take what was kept"):
-        from tcpio.kernel.cache import get_compiled  # noqa: PLC0415
+        from tcpio.kernel.cache import start_compiling  # noqa: PLC0415
 
-        get_compiled(source)
+        start_compiling(source)()
     with _step("load"):
         from tcpio.kernel.load import Attached  # noqa: PLC0415
 

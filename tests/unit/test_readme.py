@@ -3,7 +3,7 @@
 
 import re
 
-from tcpio.cli.main import COMMANDS
+from tcpio.cli.main import COMMANDS, DEFAULT
 from tests.readme import BLOCKS, README, fill
 
 
@@ -17,4 +17,4 @@ def test_the_tables_in_the_readme_are_those_of_the_code() -> None:
 def test_every_command_is_in_the_readme() -> None:
     text = README.read_text()
 
-    assert [] == [command.NAME for command in COMMANDS[1:] if not re.search(rf"tcpio {command.NAME}\b", text)]
+    assert [] == [name for name in COMMANDS if name != DEFAULT and not re.search(rf"tcpio {name}\b", text)]

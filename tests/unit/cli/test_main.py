@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 import tcpio
-from tcpio.cli import doctor, trace
-from tcpio.cli.main import COMMANDS, main
+from tcpio.cli.main import COMMANDS, DEFAULT, find_command, main
 from tcpio.errors import FilterError, NotPermitted, OutputError, TcpioError, UnsupportedKernel, UsageError
 
 FILTER = "*:*-192.0.2.0/24:443"
@@ -25,8 +24,8 @@ class Runs:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen: list[tuple[str, argparse.Namespace]] = []
         self.outcome: Callable[[], int] = lambda: 0
-        for command in (trace, doctor):
-            monkeypatch.setattr(command, "run", self._make_run(command.NAME))
+        for name in COMMANDS:
+            monkeypatch.setattr(find_command(name), "run", self._make_run(name))
 
     def _make_run(self, name: str) -> Callable[[argparse.Namespace], int]:
         def run(args: argparse.Namespace) -> int:
@@ -226,7 +225,7 @@ def help_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     text = help_of(["--help"], capsys)
 
-    assert [command.NAME for command in COMMANDS if f"tcpio {command.NAME} " not in text] == []
+    assert [name for name in COMMANDS if f"tcpio {name} " not in text] == []
 
 
 def test_help_is_the_same_with_and_without_the_default_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -240,11 +239,10 @@ def test_a_command_has_help_of_its_own(capsys: pytest.CaptureFixture[str]) -> No
     assert "--json" in text
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command.NAME))
-def test_every_option_has_help(command: object) -> None:
-    (found,) = (row for row in COMMANDS if row is command)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_help(name: str) -> None:
     parser = argparse.ArgumentParser()
-    found.add_arguments(parser)
+    find_command(name).add_arguments(parser)
 
     assert [action.dest for action in parser._actions if not action.help] == []
 
@@ -259,4 +257,15 @@ def test_help_fits_a_terminal(
 
 
 def test_the_first_command_is_the_default() -> None:
-    assert COMMANDS[0].NAME == "trace"
+    assert DEFAULT == "trace"
+
+
+def test_a_command_is_loaded_alone() -> None:
+    others = sorted(set(COMMANDS) - {DEFAULT})
+    code = f"""if True:
+        import sys
+        from tcpio.cli.main import find_command
+        find_command({DEFAULT!r})
+        assert not [name for name in {others} if "tcpio.cli." + name in sys.modules]
+    """
+    subprocess.run([sys.executable, "-c", code], check=True)

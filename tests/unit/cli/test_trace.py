@@ -2,6 +2,7 @@
 """From the options to a running trace, with stand-ins for the kernel."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ class Steps:
         self.taken: list[object] = []
         monkeypatch.setattr(trace, "require_privileges", lambda: self.taken.append("privileges"))
         monkeypatch.setattr(trace, "make_plan", self._make_plan)
-        monkeypatch.setattr(trace, "get_compiled", self._compile)
+        monkeypatch.setattr(trace, "start_compiling", self._compile)
         monkeypatch.setattr(trace, "Attached", self._attach)
         monkeypatch.setattr("tcpio.cli.live.run_live", self._run_live)
 
@@ -34,10 +35,10 @@ class Steps:
         self.taken.append(("plan", btf, rung, directions))
         return PLAN
 
-    def _compile(self, source: object) -> str:
+    def _compile(self, source: object) -> Callable[[], str]:
         assert PLAN.source("((1))") == source
         self.taken.append("compile")
-        return "compiled"
+        return lambda: "compiled"
 
     def _attach(self, compiled: object, programs: object, btf: object) -> str:
         assert PLAN.source("((1))").programs == programs

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tcpio.kernel import cache
-from tcpio.kernel.cache import get_compiled, make_key
+from tcpio.kernel.cache import make_key, start_compiling
 from tcpio.kernel.compile import Compiled
 from tcpio.kernel.source import Source
 from tcpio.kernel.syscall import MapSpec
@@ -20,11 +20,14 @@ def compilations(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Source
     """What was compiled; the cache is a folder that is not there yet."""
     compiled: list[Source] = []
 
-    def compile_source(source: Source) -> Compiled:
-        compiled.append(source)
-        return COMPILED
+    class Compilation:
+        def __init__(self, source: Source) -> None:
+            compiled.append(source)
 
-    monkeypatch.setattr(cache, "compile_source", compile_source)
+        def result(self) -> Compiled:
+            return COMPILED
+
+    monkeypatch.setattr(cache, "Compilation", Compilation)
     monkeypatch.setenv("TCPIO_CACHE", str(tmp_path / "kept"))
     return compiled
 
@@ -36,15 +39,15 @@ def kept_file(tmp_path: Path) -> Path:
 
 
 def test_the_same_source_is_compiled_once(compilations: list[Source]) -> None:
-    given = [get_compiled(SOURCE) for _ in range(3)]
+    given = [start_compiling(SOURCE)() for _ in range(3)]
 
     assert given == [COMPILED] * 3
     assert compilations == [SOURCE]
 
 
 def test_another_source_is_compiled(compilations: list[Source]) -> None:
-    get_compiled(SOURCE)
-    get_compiled(Source("int y;", ()))
+    start_compiling(SOURCE)()
+    start_compiling(Source("int y;", ()))()
 
     assert len(compilations) == 2
 
@@ -62,8 +65,8 @@ def test_nothing_is_kept_if_told_so(
     compilations: list[Source], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TCPIO_CACHE", "")
-    get_compiled(SOURCE)
-    get_compiled(SOURCE)
+    start_compiling(SOURCE)()
+    start_compiling(SOURCE)()
 
     assert len(compilations) == 2
     assert not (tmp_path / "kept").exists()
@@ -71,27 +74,27 @@ def test_nothing_is_kept_if_told_so(
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"maps": [[1]], "programs": {}}', '{"maps": []}'])
 def test_what_is_damaged_is_compiled_anew(compilations: list[Source], tmp_path: Path, damage: str) -> None:
-    get_compiled(SOURCE)
+    start_compiling(SOURCE)()
     kept_file(tmp_path).write_text(damage)
 
-    assert get_compiled(SOURCE) == COMPILED
+    assert start_compiling(SOURCE)() == COMPILED
     assert len(compilations) == 2
 
 
 def test_a_file_that_others_may_write_is_not_believed(compilations: list[Source], tmp_path: Path) -> None:
-    get_compiled(SOURCE)
+    start_compiling(SOURCE)()
     kept_file(tmp_path).chmod(0o666)
-    get_compiled(SOURCE)
+    start_compiling(SOURCE)()
 
     assert len(compilations) == 2
 
 
 def test_a_link_is_not_followed(compilations: list[Source], tmp_path: Path) -> None:
-    get_compiled(SOURCE)
+    start_compiling(SOURCE)()
     file = kept_file(tmp_path)
     file.rename(tmp_path / "elsewhere")
     file.symlink_to(tmp_path / "elsewhere")
-    get_compiled(SOURCE)
+    start_compiling(SOURCE)()
 
     assert len(compilations) == 2
 
@@ -99,8 +102,8 @@ def test_a_link_is_not_followed(compilations: list[Source], tmp_path: Path) -> N
 def test_a_folder_that_others_may_write_is_not_used(compilations: list[Source], tmp_path: Path) -> None:
     (tmp_path / "kept").mkdir(mode=0o700)
     (tmp_path / "kept").chmod(0o777)
-    get_compiled(SOURCE)
-    get_compiled(SOURCE)
+    start_compiling(SOURCE)()
+    start_compiling(SOURCE)()
 
     assert len(compilations) == 2
     assert list((tmp_path / "kept").iterdir()) == []
@@ -110,7 +113,7 @@ def test_a_folder_that_cannot_be_made_is_done_without(
     compilations: list[Source], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TCPIO_CACHE", "/proc/nowhere/kept")
-    get_compiled(SOURCE)
+    start_compiling(SOURCE)()
 
     assert len(compilations) == 1
 
@@ -118,7 +121,7 @@ def test_a_folder_that_cannot_be_made_is_done_without(
 def test_only_so_many_are_kept(compilations: list[Source], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cache, "_MOST_FILES", 3)
     for number in range(5):
-        get_compiled(Source(f"int x{number};", ()))
+        start_compiling(Source(f"int x{number};", ()))()
 
     assert len(list((tmp_path / "kept").iterdir())) == 3
     assert len(compilations) == 5

@@ -2,6 +2,7 @@
 """Compiling, with a stand-in for BCC."""
 
 import os
+import signal
 import struct
 import sys
 from types import ModuleType
@@ -10,7 +11,7 @@ import pytest
 
 from tcpio.errors import UnsupportedKernel
 from tcpio.kernel import syscall
-from tcpio.kernel.compile import Compiled, compile_source, import_bcc
+from tcpio.kernel.compile import Compilation, Compiled, import_bcc
 from tcpio.kernel.hooks import Hook, Kind
 from tcpio.kernel.source import Program, Source
 from tcpio.kernel.syscall import MapSpec
@@ -34,26 +35,24 @@ def code_of(events: int, counts: int, name: bytes) -> bytes:
 
 
 class FakeBpf:
-    """What BCC gives for a source that it compiled."""
-
-    last: "FakeBpf"
+    """What BCC gives for a source that it compiled. It runs in another process: what it finds wrong, it raises."""
 
     def __init__(self, text: bytes, cflags: list[str]) -> None:
+        assert cflags == [f"-I{BPF_DIR}", "-Werror"]
+        assert os.environ["BCC_KERNEL_SOURCE"] == str(BPF_DIR)
         if b"warn" in text:
             os.write(2, b"a warning nobody asked for\n")
         if b"fail" in text:
             os.write(2, b"\n/virtual/main.c:7:1: error: unknown type name 'u33'\n1 error generated.\n")
             raise Exception("Failed to compile BPF module")  # noqa: TRY002  as BCC
-        self.cflags = cflags
-        self.is_cleaned_up = False
-        FakeBpf.last = self
+        if b"crash" in text:
+            os.write(2, b"LLVM ERROR: out of memory\n")
+            os.kill(os.getpid(), signal.SIGKILL)
+        if b"whoami" in text:
+            raise OSError(f"user {os.geteuid()}")
 
     def dump_func(self, name: bytes) -> bytes:
-        assert not self.is_cleaned_up
         return code_of(EVENTS_FD, COUNTS_FD, name)
-
-    def cleanup(self) -> None:
-        self.is_cleaned_up = True
 
 
 @pytest.fixture
@@ -64,6 +63,10 @@ def bcc(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.delenv("BCC_KERNEL_SOURCE", raising=False)
     monkeypatch.setattr(syscall, "read_map_spec", {EVENTS_FD: EVENTS, COUNTS_FD: COUNTS}.__getitem__)
     return module
+
+
+def compiled_from(source: Source) -> Compiled:
+    return Compilation(source).result()
 
 
 def source_of(text: str = "int x;") -> Source:
@@ -101,7 +104,7 @@ def test_bcc_is_given(bcc: ModuleType) -> None:
 
 @pytest.mark.usefixtures("bcc")
 def test_programs_have_indices_of_maps_where_bcc_had_descriptors() -> None:
-    compiled = compile_source(source_of())
+    compiled = compiled_from(source_of())
 
     assert compiled.maps == (EVENTS, COUNTS)
     assert compiled.programs == {"a": code_of(0, 1, b"a"), "bb": code_of(0, 1, b"bb")}
@@ -113,17 +116,16 @@ def test_programs_get_the_descriptors_of_this_run() -> None:
     assert compiled.code("a", [8, 9]) == code_of(8, 9, b"a")
 
 
-@pytest.mark.usefixtures("bcc")
-def test_bcc_is_done_with_when_it_has_compiled() -> None:
-    compile_source(source_of())
+def test_programs_are_read_as_they_were_written() -> None:
+    compiled = Compiled((EVENTS, COUNTS), {"a": code_of(0, 1, b"a"), "b": bytes(range(256))})
 
-    assert FakeBpf.last.is_cleaned_up
+    assert Compiled.from_json(compiled.to_json()) == compiled
 
 
 @pytest.mark.usefixtures("bcc")
 def test_what_bcc_says_is_in_the_error_and_not_on_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UnsupportedKernel) as caught:
-        compile_source(source_of("warn, fail"))
+        compiled_from(source_of("warn, fail"))
 
     assert str(caught.value) == (
         "BCC cannot compile tcpio's programs: /virtual/main.c:7:1: error: unknown type name 'u33'"
@@ -133,14 +135,49 @@ def test_what_bcc_says_is_in_the_error_and_not_on_the_terminal(capfd: pytest.Cap
 
 @pytest.mark.usefixtures("bcc")
 def test_what_bcc_says_of_a_success_is_not_shown(capfd: pytest.CaptureFixture[str]) -> None:
-    compile_source(source_of("warn"))
+    compiled_from(source_of("warn"))
 
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.usefixtures("bcc")
-def test_bcc_gets_our_includes_and_nothing_of_the_kernels() -> None:
-    compile_source(source_of())
+def test_a_compiler_that_crashes_is_told_with_its_last_words() -> None:
+    with pytest.raises(UnsupportedKernel) as caught:
+        compiled_from(source_of("crash"))
 
-    assert FakeBpf.last.cflags == [f"-I{BPF_DIR}", "-Werror"]
-    assert os.environ["BCC_KERNEL_SOURCE"] == str(BPF_DIR)
+    assert str(caught.value) == "BCC's compiler failed: status -9 LLVM ERROR: out of memory"
+    assert caught.value.hint.startswith("please report it")
+
+
+def test_a_missing_bcc_is_told_by_who_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bcc", None)  # type: ignore[misc]  # what makes its import fail
+    with pytest.raises(UnsupportedKernel, match=r"^BCC is not installed for ") as caught:
+        compiled_from(source_of())
+
+    assert caught.value.hint.startswith("install your distribution's package: ")
+
+
+@pytest.mark.usefixtures("bcc")
+def test_who_is_interrupted_leaves_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    compilation = Compilation(source_of())
+    waitpid = os.waitpid
+
+    def interrupt(*_: int) -> tuple[int, int]:
+        monkeypatch.setattr(os, "waitpid", waitpid)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "waitpid", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        compilation.result()
+
+    with pytest.raises(ChildProcessError):
+        os.waitpid(compilation._pid, 0)
+
+
+@pytest.mark.usefixtures("bcc")
+@pytest.mark.skipif(os.geteuid() != 0, reason="not root")
+def test_root_compiles_as_another_user() -> None:
+    with pytest.raises(UnsupportedKernel, match=r"user 65534$"):
+        compiled_from(source_of("whoami"))
+
+    assert os.geteuid() == 0
