@@ -10,7 +10,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench import rendering, side_by_side, start
+from tests.bench import programs, rendering, side_by_side, start
 from tests.bench.tables import say
 from tests.bench.traffic import Load
 
@@ -21,7 +21,7 @@ STEADY = Load("small segments, 300 000 a second", ("-n", "1000M", "-b", "1700M",
 BULK = Load("super-segments, as fast as they go", ("-n", "12G"), has_super_segments=True)
 
 LOADS = {"full": FULL, "steady": STEADY, "bulk": BULK}
-PARTS = (*LOADS, "start", "render")
+PARTS = (*LOADS, "programs", "start", "render")
 
 
 def main() -> int:
@@ -47,6 +47,8 @@ def _measure(parts: Sequence[str], rounds: int) -> None:
     for name in parts:
         if name in LOADS:
             side_by_side.measure(LOADS[name], rounds)
+    if "programs" in parts:
+        programs.measure(STEADY, rounds)
     if "start" in parts:
         start.measure()
     if "render" in parts:
