@@ -17,6 +17,9 @@
 		value_;                                                      \
 	})
 
+/* A whole struct, as far as kernel.h has it: one read costs about as much as that of one member. */
+#define READ_ALL(to, from) bpf_probe_read_kernel(&(to), sizeof(to), from)
+
 #define SKB_DST_PTRMASK (~1UL)	/* include/linux/skbuff.h: the low bit says "not counted" */
 
 /* The TCP header without options, as RFC 9293 has it. */
@@ -56,6 +59,17 @@ struct ipv6_header {
 	u64 daddr[2];
 };
 
+/* Where both headers of a segment are read to: they mostly lie one behind the other. */
+struct ipv4_headers {
+	struct ipv4_header ip;
+	struct tcp_header tcp;
+};
+
+struct ipv6_headers {
+	struct ipv6_header ip;
+	struct tcp_header tcp;
+};
+
 static __always_inline void set_ipv4(u64 address[2], __be32 ipv4)
 {
 	address[0] = 0;
@@ -80,12 +94,12 @@ static __always_inline unsigned long read_stack(unsigned long sp, u32 offset)
 }
 
 /* enum skb packet class (include/uapi/linux/if_packet.h): the 3-bit field that begins this byte. */
-static __always_inline u8 read_pkt_type(struct sk_buff *skb)
+static __always_inline u8 pkt_type_of(const struct sk_buff *skb)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return READ(skb->pkt_type) & 7;
+	return skb->pkt_type & 7;
 #else
-	return READ(skb->pkt_type) >> 5;
+	return skb->pkt_type >> 5;
 #endif
 }
 
@@ -105,9 +119,9 @@ static __always_inline u32 read_dev_netns(struct net_device *dev)
 }
 
 /* skb_shinfo() of a 64-bit kernel, where skb->end is an offset. */
-static __always_inline u16 read_segs(struct sk_buff *skb)
+static __always_inline u16 read_segs(const struct sk_buff *skb)
 {
-	struct skb_shared_info *shared = (void *)(READ(skb->head) + READ(skb->end));
+	struct skb_shared_info *shared = (void *)(skb->head + skb->end);
 	u16 segs = READ(shared->gso_segs);
 
 	return segs ? segs : 1;

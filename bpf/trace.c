@@ -62,8 +62,11 @@ static __always_inline void count(u32 outcome)
 		__sync_fetch_and_add(counter, 1);
 }
 
+/* A record is stamped when it is written: the sooner it is in the ring, the less may come between. */
 static __always_inline void submit(void *ctx, struct tcp_record *r)
 {
+	r->ts_ns = bpf_ktime_get_ns();
+	r->cpu = bpf_get_smp_processor_id();
 	count(events.perf_submit(ctx, r, sizeof(*r)) ? TCP_LOST : TCP_SUBMITTED);
 }
 
@@ -104,125 +107,152 @@ static __always_inline int is_retransmit(const struct tcp_record *r, struct sock
 	return taken && (s32)(READ(tp->snd_nxt) - (r->seq + taken)) >= 0;
 }
 
-static __always_inline int is_full_tcp_sock(struct sock *sk, u8 state)
-{
-	return state != TCP_NEW_SYN_RECV && state != TCP_TIME_WAIT && READ(sk->sk_type) == SOCK_STREAM &&
-	       READ(sk->sk_protocol) == IPPROTO_TCP;
-}
+/* What the socket says that sends a segment. */
+struct sender {
+	struct sock *sk;
+	u8 state;
+	u8 is_full;	/* a TCP socket, and not the little that is kept of one for a request or in TIME_WAIT */
+};
 
 /*
- * What the sending socket adds. A SYN-ACK belongs to a request (NEW_SYN_RECV); a reset or an ACK without a
- * socket is sent through one of the kernel's own raw sockets, which has no state to show.
+ * A SYN-ACK belongs to a request (NEW_SYN_RECV); a reset or an ACK without a socket is sent through one of the
+ * kernel's own raw sockets, which has no state to show. What else sends TCP segments by skb->sk is no stream.
  */
-static __always_inline void set_sender(struct tcp_record *r, struct sock *sk)
+static __always_inline struct sender read_sender(struct sock *sk)
 {
-	u8 state;
+	struct sender s = { .sk = sk };
 
 	if (!sk)
-		return;
-	state = READ(sk->__sk_common.skc_state);
-	if (state == TCP_NEW_SYN_RECV || state == TCP_TIME_WAIT) {
-		r->state = state;
-	} else if (is_full_tcp_sock(sk, state)) {
-		r->state = state;
-		r->rtx = is_retransmit(r, sk);
-	}
+		return s;
+	s.state = READ(sk->__sk_common.skc_state);
+	if (s.state == TCP_NEW_SYN_RECV || s.state == TCP_TIME_WAIT)
+		return s;
+	s.is_full = READ(sk->sk_type) == SOCK_STREAM;
+	if (!s.is_full)
+		s.state = 0;
+	return s;
+}
+
+static __always_inline void set_sender(struct tcp_record *r, const struct sender *s)
+{
+	r->state = s->state;
+	if (s->is_full)
+		r->rtx = is_retransmit(r, s->sk);
 }
 
 static __always_inline void begin(struct tcp_record *r, u8 dir, u32 netns)
 {
-	r->ts_ns = bpf_ktime_get_ns();
-	r->cpu = bpf_get_smp_processor_id();
 	r->dir = dir;
 	r->netns = netns;
 	r->segs = 1;
 }
 
+/* A super-segment has payload. */
+static __always_inline void set_segs(struct tcp_record *r, const struct sk_buff *skb)
+{
+	if (r->bytes)
+		r->segs = read_segs(skb);
+}
+
 /* A segment whose TCP header begins at skb->data and that TCP hands to IP. The addresses are set. */
 static __always_inline int send_skb(void *ctx, struct tcp_record *r, struct sk_buff *skb)
 {
-	read_header(r, READ(skb->data), READ(skb->len));
+	struct sender sender;
+	struct sk_buff buff;
+
+	READ_ALL(buff, skb);
+	read_header(r, buff.data, buff.len);
 	if (!TCPIO_WANTED(r))
 		return 0;
-	r->segs = read_segs(skb);
-	set_sender(r, READ(skb->sk));
+	set_segs(r, &buff);
+	sender = read_sender(buff.sk);
+	set_sender(r, &sender);
 	submit(ctx, r);
 	return 0;
 }
 
-/* A segment that IP hands to TCP. The addresses are set, and th and len are of its TCP header. */
-static __always_inline int receive_skb(void *ctx, struct tcp_record *r, struct sk_buff *skb, const void *th, u32 len)
+/* A segment that IP hands to TCP. All but segs is set. */
+static __always_inline int receive_skb(void *ctx, struct tcp_record *r, const struct sk_buff *skb)
 {
-	read_header(r, th, len);
 	if (!TCPIO_WANTED(r))
 		return 0;
-	r->segs = read_segs(skb);
+	set_segs(r, skb);
 	submit(ctx, r);
 	return 0;
 }
 
-static __always_inline int has_header(struct sk_buff *skb, u32 pulled)
+/* Whether the TCP header, so many bytes behind skb->data, can be read there; what cannot is counted. */
+static __always_inline int has_header(const struct sk_buff *skb, u32 pulled)
 {
-	return READ(skb->len) - READ(skb->data_len) >= pulled + TH_LEN;
+	int has = skb->len - skb->data_len >= pulled + TH_LEN;
+
+	if (!has)
+		count(TCP_UNREADABLE);
+	return has;
 }
 
 /*
  * The device's view, for kernels that have neither fentry nor kprobes: a packet from its IP header on.
  */
 
-struct packet {
-	const u8 *th;
-	u32 len;	/* bytes from the TCP header on */
-	u32 pulled;	/* bytes before it */
-};
-
 /*
- * Find the TCP header behind an IPv4 header. The packet's length is what the header says: skb->len counts
- * Ethernet's padding. A length of 0 is BIG TCP, which never has padding.
+ * Read the IPv4 and the TCP header. The packet's length is what the former says: skb->len counts Ethernet's
+ * padding. A length of 0 is BIG TCP, which never has padding. Gives the length of the IP header, 0 if this is
+ * no TCP.
  */
-static __always_inline int read_ipv4_packet(struct tcp_record *r, const u8 *ip, u32 skb_len, struct packet *p)
+static __always_inline u32 read_ipv4_packet(struct tcp_record *r, const u8 *ip, u32 skb_len)
 {
-	struct ipv4_header iph;
-	u32 total;
+	struct ipv4_headers h;
+	u32 total, pulled;
 
-	bpf_probe_read_kernel(&iph, sizeof(iph), ip);
-	if (iph.version_ihl >> 4 != 4 || iph.protocol != IPPROTO_TCP || bpf_ntohs(iph.frag_off) & IP_OFFSET)
+	READ_ALL(h, ip);
+	if (h.ip.version_ihl >> 4 != 4 || h.ip.protocol != IPPROTO_TCP || bpf_ntohs(h.ip.frag_off) & IP_OFFSET)
 		return 0;
-	total = iph.tot_len ? bpf_ntohs(iph.tot_len) : skb_len;
-	p->pulled = (iph.version_ihl & 15) * 4;
-	p->th = ip + p->pulled;
-	p->len = total - p->pulled;
-	set_ipv4(r->laddr, r->dir == TCP_DIR_SEND ? iph.saddr : iph.daddr);
-	set_ipv4(r->raddr, r->dir == TCP_DIR_SEND ? iph.daddr : iph.saddr);
-	return total >= p->pulled;
+	total = h.ip.tot_len ? bpf_ntohs(h.ip.tot_len) : skb_len;
+	pulled = (h.ip.version_ihl & 15) * 4;
+	if (total < pulled)
+		return 0;
+	if (pulled != sizeof(h.ip))
+		READ_ALL(h.tcp, ip + pulled);
+	set_ipv4(r->laddr, r->dir == TCP_DIR_SEND ? h.ip.saddr : h.ip.daddr);
+	set_ipv4(r->raddr, r->dir == TCP_DIR_SEND ? h.ip.daddr : h.ip.saddr);
+	set_header(r, &h.tcp, total - pulled);
+	return pulled;
 }
 
 /* The same for IPv6, where the TCP header may stand behind up to four extension headers (RFC 8200, 4.1). */
-static __always_inline int read_ipv6_packet(struct tcp_record *r, const u8 *ip, u32 skb_len, struct packet *p)
+static __always_inline u32 read_ipv6_packet(struct tcp_record *r, const u8 *ip, u32 skb_len)
 {
-	struct ipv6_header ip6;
+	u32 total, pulled = sizeof(struct ipv6_header);
+	struct ipv6_headers h;
 	u8 nexthdr, extension[2];
-	u32 total;
 
-	bpf_probe_read_kernel(&ip6, sizeof(ip6), ip);
-	nexthdr = ip6.nexthdr;
-	total = ip6.payload_len ? bpf_ntohs(ip6.payload_len) + sizeof(ip6) : skb_len;
-	p->pulled = sizeof(ip6);
+	READ_ALL(h, ip);
+	nexthdr = h.ip.nexthdr;
+	total = h.ip.payload_len ? bpf_ntohs(h.ip.payload_len) + sizeof(h.ip) : skb_len;
 #pragma unroll
 	for (int i = 0; i < 4; i++) {
 		if (nexthdr != IPPROTO_HOPOPTS && nexthdr != IPPROTO_ROUTING && nexthdr != IPPROTO_DSTOPTS)
 			break;
-		bpf_probe_read_kernel(extension, sizeof(extension), ip + p->pulled);
+		bpf_probe_read_kernel(extension, sizeof(extension), ip + pulled);
 		nexthdr = extension[0];
-		p->pulled += (extension[1] + 1) * 8;
+		pulled += (extension[1] + 1) * 8;
 	}
-	if (nexthdr != IPPROTO_TCP)
+	if (nexthdr != IPPROTO_TCP || total < pulled)
 		return 0;
-	p->th = ip + p->pulled;
-	p->len = total - p->pulled;
-	__builtin_memcpy(r->laddr, r->dir == TCP_DIR_SEND ? ip6.saddr : ip6.daddr, 16);
-	__builtin_memcpy(r->raddr, r->dir == TCP_DIR_SEND ? ip6.daddr : ip6.saddr, 16);
-	return total >= p->pulled;
+	if (pulled != sizeof(h.ip))
+		READ_ALL(h.tcp, ip + pulled);
+	__builtin_memcpy(r->laddr, r->dir == TCP_DIR_SEND ? h.ip.saddr : h.ip.daddr, 16);
+	__builtin_memcpy(r->raddr, r->dir == TCP_DIR_SEND ? h.ip.daddr : h.ip.saddr, 16);
+	set_header(r, &h.tcp, total - pulled);
+	return pulled;
+}
+
+static __always_inline u32 read_packet(struct tcp_record *r, u16 protocol, const u8 *ip, u32 skb_len)
+{
+	if (protocol == bpf_htons(ETH_P_IP))
+		return read_ipv4_packet(r, ip, skb_len);
+	return protocol == bpf_htons(ETH_P_IPV6) ? read_ipv6_packet(r, ip, skb_len) : 0;
 }
 
 /*
@@ -230,15 +260,14 @@ static __always_inline int read_ipv6_packet(struct tcp_record *r, const u8 *ip, 
  * members. TCP gave it to the first. A socket knows that one; what has no full socket is one small packet,
  * and passes the layers below it on this CPU before this CPU sends another.
  */
-static __always_inline int is_seen_above(const struct tcp_record *r, struct sk_buff *skb, struct sock *sk)
+static __always_inline int is_seen_above(const struct tcp_record *r, struct net_device *dev, const struct sender *s)
 {
-	struct net_device *dev = READ(skb->dev);
 	struct stateless_segment *last;
 	struct dst_entry *dst;
 	u32 first = 0;
 
-	if (sk && is_full_tcp_sock(sk, READ(sk->__sk_common.skc_state))) {
-		dst = READ(sk->sk_dst_cache);
+	if (s->is_full) {
+		dst = READ(s->sk->sk_dst_cache);
 		return dst && READ(dst->dev) != dev;
 	}
 	last = last_stateless.lookup(&first);
@@ -295,6 +324,7 @@ static __always_inline int on_ip_send_unicast_reply(void *ctx, struct sock *sk, 
 						    __be32 daddr, struct ip_reply_arg *arg, u32 len)
 {
 	struct tcp_record r = {};
+	struct sender sender;
 
 	begin(&r, TCP_DIR_SEND, read_sock_netns(sk));
 	set_ipv4(r.laddr, saddr);
@@ -302,7 +332,8 @@ static __always_inline int on_ip_send_unicast_reply(void *ctx, struct sock *sk, 
 	read_header(&r, READ(arg->iov[0].iov_base), len);
 	if (!TCPIO_WANTED(&r))
 		return 0;
-	set_sender(&r, orig_sk);
+	sender = read_sender(orig_sk);
+	set_sender(&r, &sender);
 	submit(ctx, &r);
 	return 0;
 }
@@ -357,15 +388,17 @@ static __always_inline int on_tcp_make_synack(void *ctx, struct request_sock *re
 static __always_inline int on_tcp_v6_send_response(void *ctx, struct sk_buff *skb, u32 seq, u32 ack, u32 win, u32 tsecr,
 						   int rst)
 {
-	struct dst_entry *dst = (void *)(READ(skb->_skb_refdst) & SKB_DST_PTRMASK);
-	const u8 *head = READ(skb->head);
-	struct tcp_header in, out = {};
-	struct ipv6_header ip6;
-	struct tcp_record r = {};
 	u32 len = TH_LEN + (tsecr ? TCPOLEN_TSTAMP_ALIGNED : 0);
+	struct tcp_header in, out = {};
+	struct tcp_record r = {};
+	struct ipv6_header ip6;
+	struct dst_entry *dst;
+	struct sk_buff buff;
 
-	bpf_probe_read_kernel(&ip6, sizeof(ip6), head + READ(skb->network_header));
-	bpf_probe_read_kernel(&in, sizeof(in), head + READ(skb->transport_header));
+	READ_ALL(buff, skb);
+	READ_ALL(ip6, buff.head + buff.network_header);
+	READ_ALL(in, buff.head + buff.transport_header);
+	dst = (void *)(buff._skb_refdst & SKB_DST_PTRMASK);
 	begin(&r, TCP_DIR_SEND, read_dev_netns(READ(dst->dev)));
 	__builtin_memcpy(r.laddr, ip6.daddr, 16);
 	__builtin_memcpy(r.raddr, ip6.saddr, 16);
@@ -386,62 +419,67 @@ static __always_inline int on_tcp_v6_send_response(void *ctx, struct sk_buff *sk
 /* tcp_v4_rcv(): all that IPv4 receives, counted in InSegs at the same place. The IP header was pulled. */
 static __always_inline int on_tcp_v4_rcv(void *ctx, struct sk_buff *skb)
 {
-	struct ipv4_header *iph = (void *)(READ(skb->head) + READ(skb->network_header));
 	struct tcp_record r = {};
+	struct ipv4_headers h;
+	struct sk_buff buff;
+	const u8 *ip;
 
-	if (read_pkt_type(skb) != PACKET_HOST)
+	READ_ALL(buff, skb);
+	if (pkt_type_of(&buff) != PACKET_HOST || !has_header(&buff, 0))
 		return 0;
-	if (!has_header(skb, 0)) {
-		count(TCP_UNREADABLE);
-		return 0;
-	}
-	begin(&r, TCP_DIR_RECEIVE, read_dev_netns(READ(skb->dev)));
-	set_ipv4(r.laddr, READ(iph->daddr));
-	set_ipv4(r.raddr, READ(iph->saddr));
-	return receive_skb(ctx, &r, skb, READ(skb->data), READ(skb->len));
+	begin(&r, TCP_DIR_RECEIVE, read_dev_netns(buff.dev));
+	ip = buff.head + buff.network_header;
+	READ_ALL(h, ip);
+	if (ip + sizeof(h.ip) != buff.data)
+		READ_ALL(h.tcp, buff.data);
+	set_ipv4(r.laddr, h.ip.daddr);
+	set_ipv4(r.raddr, h.ip.saddr);
+	set_header(&r, &h.tcp, buff.len);
+	return receive_skb(ctx, &r, &buff);
 }
 
 /* tcp_v6_rcv(): the same for IPv6. */
 static __always_inline int on_tcp_v6_rcv(void *ctx, struct sk_buff *skb)
 {
-	struct ipv6_header *ip6 = (void *)(READ(skb->head) + READ(skb->network_header));
 	struct tcp_record r = {};
+	struct ipv6_headers h;
+	struct sk_buff buff;
+	const u8 *ip;
 
-	if (read_pkt_type(skb) != PACKET_HOST)
+	READ_ALL(buff, skb);
+	if (pkt_type_of(&buff) != PACKET_HOST || !has_header(&buff, 0))
 		return 0;
-	if (!has_header(skb, 0)) {
-		count(TCP_UNREADABLE);
-		return 0;
-	}
-	begin(&r, TCP_DIR_RECEIVE, read_dev_netns(READ(skb->dev)));
-	read_ipv6(r.laddr, &ip6->daddr);
-	read_ipv6(r.raddr, &ip6->saddr);
-	return receive_skb(ctx, &r, skb, READ(skb->data), READ(skb->len));
+	begin(&r, TCP_DIR_RECEIVE, read_dev_netns(buff.dev));
+	ip = buff.head + buff.network_header;
+	READ_ALL(h, ip);
+	if (ip + sizeof(h.ip) != buff.data)
+		READ_ALL(h.tcp, buff.data);
+	__builtin_memcpy(r.laddr, h.ip.daddr, 16);
+	__builtin_memcpy(r.raddr, h.ip.saddr, 16);
+	set_header(&r, &h.tcp, buff.len);
+	return receive_skb(ctx, &r, &buff);
 }
 
 /* Tracepoint net_dev_queue: what goes to a device, from its link header on. skb_iif is set if it was received. */
 static __always_inline int on_net_dev_queue(void *ctx, struct sk_buff *skb)
 {
-	u16 protocol = READ(skb->protocol);
 	struct tcp_record r = {};
-	struct packet p = {};
-	struct sock *sk;
+	struct sender sender;
+	struct sk_buff buff;
 	const u8 *ip;
-	u32 len;
 
-	if ((protocol != bpf_htons(ETH_P_IP) && protocol != bpf_htons(ETH_P_IPV6)) || READ(skb->skb_iif))
+	READ_ALL(buff, skb);
+	if (buff.skb_iif)
 		return 0;
-	ip = READ(skb->head) + READ(skb->network_header);
-	len = READ(skb->len) - (ip - READ(skb->data));
-	begin(&r, TCP_DIR_SEND, read_dev_netns(READ(skb->dev)));
-	if (!(protocol == bpf_htons(ETH_P_IP) ? read_ipv4_packet(&r, ip, len, &p) : read_ipv6_packet(&r, ip, len, &p)))
+	begin(&r, TCP_DIR_SEND, read_dev_netns(buff.dev));
+	ip = buff.head + buff.network_header;
+	if (!read_packet(&r, buff.protocol, ip, buff.len - (ip - buff.data)) || !TCPIO_WANTED(&r))
 		return 0;
-	read_header(&r, p.th, p.len);
-	sk = READ(skb->sk);
-	if (!TCPIO_WANTED(&r) || is_seen_above(&r, skb, sk))
+	sender = read_sender(buff.sk);
+	if (is_seen_above(&r, buff.dev, &sender))
 		return 0;
-	r.segs = read_segs(skb);
-	set_sender(&r, sk);
+	set_segs(&r, &buff);
+	set_sender(&r, &sender);
 	submit(ctx, &r);
 	return 0;
 }
@@ -452,29 +490,28 @@ static __always_inline int on_net_dev_queue(void *ctx, struct sk_buff *skb)
  */
 static __always_inline int on_netif_receive_skb(void *ctx, struct sk_buff *skb)
 {
-	struct net_device *dev = READ(skb->dev);
-	u16 protocol = READ(skb->protocol);
-	const u8 *ip = READ(skb->data);
-	u32 len = READ(skb->len);
 	struct tcp_record r = {};
-	struct packet p = {};
+	struct sk_buff buff;
+	const u8 *ip;
+	u16 protocol;
+	u32 len, pulled;
 
-	if (read_pkt_type(skb) != PACKET_HOST)
+	READ_ALL(buff, skb);
+	if (pkt_type_of(&buff) != PACKET_HOST)
 		return 0;
+	protocol = buff.protocol;
+	ip = buff.data;
+	len = buff.len;
 	if (protocol == bpf_htons(ETH_P_8021Q) || protocol == bpf_htons(ETH_P_8021AD)) {
-		bpf_probe_read_kernel(&protocol, sizeof(protocol), ip + VLAN_HLEN - sizeof(protocol));
+		READ_ALL(protocol, ip + VLAN_HLEN - sizeof(protocol));
 		ip += VLAN_HLEN;
 		len -= VLAN_HLEN;
 	}
-	if ((protocol != bpf_htons(ETH_P_IP) && protocol != bpf_htons(ETH_P_IPV6)) ||
-	    READ(dev->priv_flags) & (IFF_BRIDGE_PORT | IFF_OVS_DATAPATH))
+	if (READ(buff.dev->priv_flags) & (IFF_BRIDGE_PORT | IFF_OVS_DATAPATH))
 		return 0;
-	begin(&r, TCP_DIR_RECEIVE, read_dev_netns(dev));
-	if (!(protocol == bpf_htons(ETH_P_IP) ? read_ipv4_packet(&r, ip, len, &p) : read_ipv6_packet(&r, ip, len, &p)))
+	begin(&r, TCP_DIR_RECEIVE, read_dev_netns(buff.dev));
+	pulled = read_packet(&r, protocol, ip, len);
+	if (!pulled || !has_header(&buff, pulled))
 		return 0;
-	if (!has_header(skb, p.pulled)) {
-		count(TCP_UNREADABLE);
-		return 0;
-	}
-	return receive_skb(ctx, &r, skb, p.th, p.len);
+	return receive_skb(ctx, &r, &buff);
 }
