@@ -20,6 +20,7 @@ from tcpio.kernel.hooks import describe
 from tcpio.kernel.load import Attached
 from tcpio.kernel.plan import Plan
 from tcpio.kernel.ring import Rings
+from tcpio.kernel.syscall import keep_freed_memory
 from tcpio.output.as_text import Chunk, TextFormat
 from tcpio.output.sink import Sink
 from tcpio.output.times import find_zone, make_time
@@ -42,6 +43,7 @@ def run_live(options: TraceOptions, plan: Plan, attached: Attached) -> int:
     Raises:
         TcpioError: Something failed; what could be printed has been.
     """
+    keep_freed_memory()
     with ExitStack() as stack:
         stack.enter_context(attached)
         signals = stack.enter_context(Signals())
