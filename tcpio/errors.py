@@ -4,6 +4,7 @@
 ::
 
     TcpioError              exit status 1: something failed while running
+    ├── InputError          what is to be read is not what it should be
     ├── OutputError         the output cannot be written
     ├── UsageError          2: the command line asks for something that is not there
     │   └── FilterError     a filter that does not parse; knows where
@@ -27,6 +28,10 @@ class TcpioError(Exception):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+
+class InputError(TcpioError):
+    """What is to be read cannot be, or is not what it should be."""
 
 
 class OutputError(TcpioError):

@@ -26,6 +26,7 @@ class Command(Protocol):
 
 COMMANDS = {
     "trace": "print one line for every TCP segment sent or received (what tcpio does when no command is named)",
+    "sort": "put recorded output in the order of time; several files are merged",
     "doctor": "say what this kernel offers, what tcpio would use, and what to install",
 }
 """What each does. The first is what is done when none is named."""

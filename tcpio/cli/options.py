@@ -81,14 +81,19 @@ class TraceOptions:
     prints_bpf: bool
 
 
+def read_size(text: str) -> int:
+    """Read a number of bytes, or one with k, M or G behind it; what is none gives 0."""
+    match = _SIZE.fullmatch(text.strip())
+    return int(match[1]) * _UNITS[match[2].lower()] if match else 0
+
+
 def parse_size(text: str) -> int:
     """Read the size of a ring: a number of bytes, or with k, M or G behind it; rounded up to what a ring can have.
 
     Raises:
         UsageError: It is no size, or none that a ring can have.
     """
-    match = _SIZE.fullmatch(text.strip())
-    size = int(match[1]) * _UNITS[match[2].lower()] if match else 0
+    size = read_size(text)
     if not 0 < size <= _LARGEST_RING:
         raise UsageError(f"--buffer-size {text!r} is not between one page and 1G", hint="for example 512k, 4M or 64M")
     pages = -(-size // mmap.PAGESIZE)
