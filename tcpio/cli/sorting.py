@@ -23,7 +23,7 @@ from tcpio.stream.merge import Window, merge
 from tcpio.stream.runs import Runs
 
 _STDIN = 0
-_MOST_AT_ONCE = 4 << 20  # bytes that are read before they are looked at
+_MOST_AT_ONCE = 1 << 20  # bytes that are read before they are looked at
 _SHARE_AT_ONCE = 8  # of the memory
 _SHOWN = 60  # characters of a line that cannot be read
 

@@ -100,19 +100,22 @@ def _gather(text: Text, starts: Integers, lengths: Integers) -> Text:
         return np.concatenate(
             (_gather(text, starts[:half], lengths[:half]), _gather(text, starts[half:], lengths[half:]))
         )
-    # So many bytes from where each begins, copied as one item; then what is behind its end is left out. What begins
-    # too near to the end of the text is taken from further left, and what is before it left out as well.
-    shifts = np.maximum(starts - (len(text) - width), 0)
-    rows = windows(text, starts - shifts, width)
-    places = np.arange(width, dtype=np.min_scalar_type(width))
-    is_wanted = places < lengths.astype(places.dtype)[:, np.newaxis]
-    for row in np.flatnonzero(shifts):
-        is_wanted[row] = (places >= shifts[row]) & (places < shifts[row] + lengths[row])
-    wanted: Text = rows[is_wanted]
-    return wanted
+    # So many bytes from where each begins, copied as one item; what is too much is written over by the next.
+    places = np.cumsum(lengths) - lengths
+    gathered = np.empty(total + width, np.uint8)
+    last = len(text) - width
+    _items(gathered, width)[places] = _items(text, width)[np.minimum(starts, last)]
+    for late in np.flatnonzero(starts > last):
+        place, start, length = places[late], starts[late], lengths[late]
+        gathered[place : place + length] = text[start : start + length]
+    return gathered[:total]
+
+
+def _items(text: Text, width: int) -> npt.NDArray[np.void]:
+    # What begins at each place, as one item; they overlap.
+    return np.ndarray((max(len(text) - width + 1, 0),), f"V{width}", text.data, strides=(1,))
 
 
 def windows(text: Text, starts: Integers, width: int) -> Text:
     """Give ``width`` bytes from each of these places on, shape (N, width); all of them lie within the text."""
-    items: npt.NDArray[np.void] = np.ndarray((max(len(text) - width + 1, 0),), f"V{width}", text.data, strides=(1,))
-    return items[starts].view(np.uint8).reshape(len(starts), width)
+    return _items(text, width)[starts].view(np.uint8).reshape(len(starts), width)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tcpio.stream.lines import Integers, Text, windows
 
 Words: TypeAlias = npt.NDArray[np.uint64]
-"""Shape (N, F): what eight digits each say."""
+"""Shape (F, N): what eight digits each say."""
 
 _MOST_LAYOUTS = 32
 """Places of the time that are remembered; lines with yet other ones are searched one by one."""
@@ -51,33 +51,53 @@ class Stamp:
 
 def _iso_ns(words: Words) -> tuple[Integers, npt.NDArray[np.bool_]]:
     # YYYYMMDD, hhmmss and the offset's hours, its minutes and the first six digits of the fraction, its last eight.
-    date, clock, mixed, fraction = words.T
-    year, month, day = date // 10_000, date // 100 % 100, date % 100
-    hour, minute, second, offset_hours = clock // 1_000_000, clock // 10_000 % 100, clock // 100 % 100, clock % 100
-    offset_minutes = mixed // 1_000_000
+    date, clock, mixed, fraction = words
+    days, is_date = _to_days(_if_alike(date))
+    clock, offset_hours = _split(clock, 100)
+    clock, second = _split(clock, 100)
+    hour, minute = _split(clock, 100)
+    offset_minutes, mixed = _split(mixed, 1_000_000)
+    is_time = (hour < 24) & (minute < 60) & (second <= 60)  # noqa: PLR2004  a leap second
+    is_time &= (offset_hours < 24) & (offset_minutes < 60)  # noqa: PLR2004
+    seconds = days * 86_400 + (hour * 3600 + minute * 60 + second).astype(np.int64)
+    return seconds * _SECOND_NS + (mixed // 100_000 * 100_000_000 + fraction).astype(np.int64), is_date & is_time
+
+
+def _to_days(date: Words) -> tuple[Integers, npt.NDArray[np.bool_]]:
+    # From YYYYMMDD to days since 1970.
+    months, day = _split(date, 100)
+    year, month = _split(months, 100)
     is_date = (year >= _FIRST_YEAR) & (year <= _LAST_YEAR) & (month >= 1) & (month <= 12)  # noqa: PLR2004
     at = np.where(is_date, (year - _FIRST_YEAR) * 12 + month - 1, 0).astype(np.int64)
     first = _MONTH_DAYS[at]
-    is_time = (hour < 24) & (minute < 60) & (second <= 60)  # noqa: PLR2004  a leap second
-    is_time &= (offset_hours < 24) & (offset_minutes < 60)  # noqa: PLR2004
-    is_date &= (day >= 1) & (day.astype(np.int64) <= _MONTH_DAYS[at + 1] - first)
-    seconds = (first + day.astype(np.int64) - 1) * 86_400 + (hour * 3600 + minute * 60 + second).astype(np.int64)
-    ns = seconds * _SECOND_NS + (mixed // 100_000 % 10 * 100_000_000 + fraction).astype(np.int64)
-    return ns, is_date & is_time
+    is_date &= (day >= 1) & (day <= (_MONTH_DAYS[at + 1] - first).astype(np.uint64))
+    return first + day.astype(np.int64) - 1, is_date
+
+
+def _if_alike(values: Words) -> Words:
+    # One for all, if they are the same: it then is worked with once.
+    return values[:1] if np.all(values == values[:1]) else values
+
+
+def _split(values: Words, by: int) -> tuple[Words, Words]:
+    divisor = np.uint64(by)
+    higher = values // divisor
+    return higher, values - higher * divisor
 
 
 def _epoch_ns(words: Words) -> tuple[Integers, npt.NDArray[np.bool_]]:
     # Eight digits of the seconds, two more and six of the fraction, its last eight.
-    high, mixed, fraction = words.T
-    seconds = (high * 100 + mixed // 1_000_000).astype(np.int64)
+    high, mixed, fraction = words
+    low, mixed = _split(mixed, 1_000_000)
+    seconds = high * 100 + low
     fits = seconds < np.iinfo(np.int64).max // _SECOND_NS
-    ns = (mixed // 100_000 % 10 * 100_000_000 + fraction).astype(np.int64)
-    return np.where(fits, seconds, 0) * _SECOND_NS + ns, fits
+    ns = np.where(fits, seconds, 0) * _SECOND_NS + mixed // 100_000 * 100_000_000 + fraction
+    return ns.astype(np.int64), fits
 
 
 def _count_ns(words: Words) -> tuple[Integers, npt.NDArray[np.bool_]]:
     # The first eight of nineteen digits, the next eight, the last eight.
-    high, middle, low = words.T
+    high, middle, low = words
     ns = high * 100_000_000_000 + middle // 100_000 * 100_000_000 + low
     fits = ns <= np.iinfo(np.int64).max
     return np.where(fits, ns, 0).astype(np.int64), fits
@@ -189,11 +209,11 @@ def _read(layout: Layout, which: npt.NDArray[np.intp], lines: _Lines, found: Fou
     if layout.offset:
         is_time &= ~_is_digit(lines.text[first - 1])
     for at, characters in stamp.marks:
-        is_time &= np.isin(rows[:, at], list(characters)) if len(characters) > 1 else rows[:, at] == characters[0]
+        is_time &= np.logical_or.reduce([rows[:, at] == character for character in characters])
     words, is_number = _to_words(np.take(rows, stamp.digits, axis=1))
     ns, is_moment = stamp.to_ns(words)
     if stamp.minus is not None:
-        ns = ns - _offset_ns(words) * np.where(rows[:, stamp.minus] == ord("-"), -1, 1)
+        ns -= np.where(rows[:, stamp.minus] == ord("-"), -1, 1) * _offset_ns(words)
     is_time &= is_number & is_moment
     timed = inside[is_time]
     found.keys[timed] = ns[is_time]
@@ -204,7 +224,9 @@ def _read(layout: Layout, which: npt.NDArray[np.intp], lines: _Lines, found: Fou
 
 
 def _offset_ns(words: Words) -> Integers:
-    return (words[:, 1] % 100 * 3600 + words[:, 2] // 1_000_000 * 60).astype(np.int64) * _SECOND_NS
+    _, clock, mixed, _ = words
+    seconds: Words = clock % 100 * 3600 + mixed // 1_000_000 * 60
+    return seconds.astype(np.int64) * _SECOND_NS
 
 
 def _is_digit(characters: Text) -> npt.NDArray[np.bool_]:
@@ -213,10 +235,10 @@ def _is_digit(characters: Text) -> npt.NDArray[np.bool_]:
 
 def _to_words(digits: Text) -> tuple[Words, npt.NDArray[np.bool_]]:
     # Eight digits at once, as one word: neighbours are added up in pairs, then pairs of pairs, then those.
-    words = digits.view("<u8").astype(np.uint64)
+    words = digits.view("<u8").T.astype(np.uint64, order="C")
     high = np.uint64(0x8080808080808080)
     is_digit = (words + np.uint64(0x4646464646464646) | words - np.uint64(0x3030303030303030)) & high == 0
     words = (words & np.uint64(0x0F0F0F0F0F0F0F0F)) * np.uint64(10 << 8 | 1) >> np.uint64(8)
     words = (words & np.uint64(0x00FF00FF00FF00FF)) * np.uint64(100 << 16 | 1) >> np.uint64(16)
     words = (words & np.uint64(0x0000FFFF0000FFFF)) * np.uint64(10_000 << 32 | 1) >> np.uint64(32)
-    return words, is_digit.all(axis=1)
+    return words, is_digit.all(axis=0)
