@@ -14,7 +14,7 @@ STEP_NS = 1_000_000
 """A difference beyond this is a step of the clock and not its drift."""
 
 _READINGS = 5
-_KEPT_MOMENTS = 16
+_KEPT_NS = 150_000_000_000  # beyond two of the longest rounds (--delay): so old may what is printed be
 _DRIFT_NS = 100_000_000  # a drift is worked in over this time: at most STEP_NS in it, so time never goes back
 
 
@@ -81,9 +81,12 @@ class WallClock:
         return ClockStep(reading.monotonic_ns, change, is_followed=followed - current > STEP_NS)
 
     def _bend(self, *points: tuple[float, float]) -> None:
-        # What lies before the first of these stays as it was; the oldest is forgotten, no record is that old.
-        before = [at for at in zip(self._moments, self._differences, strict=True) if at[0] < points[0][0]]
-        line = [*before[-_KEPT_MOMENTS:], *points]
+        # What lies before the first of these stays as it was; what is older than any record to be printed is forgotten,
+        # but for the last of it, where the line begins.
+        now = points[0][0]
+        before = [at for at in zip(self._moments, self._differences, strict=True) if at[0] < now]
+        old = sum(moment < now - _KEPT_NS for moment, _ in before)
+        line = [*before[max(old - 1, 0) :], *points]
         self._moments = [moment for moment, _ in line]
         self._differences = [difference for _, difference in line]
 

@@ -13,6 +13,7 @@ from tcpio.kernel.clock import STEP_NS, Reading, WallClock, read_clocks
 from tcpio.schema.batch import ClockStep
 
 SECOND = 1_000_000_000
+LONGEST_DELAY_S = 60
 BOOT = 1_700_000_000 * SECOND
 """The wall time at which the made-up machine's monotonic clock was 0."""
 
@@ -69,6 +70,33 @@ def test_what_was_before_a_drift_stays() -> None:
     clock.follow()
 
     assert before == wall(clock, clocks.now_ns - SECOND // 2)
+
+
+def test_what_waits_for_two_of_the_longest_rounds_has_the_time_of_then() -> None:
+    clocks = Clocks()
+    clock = WallClock(clocks.read)
+    moments = [clocks.now_ns + SECOND // 2]
+    before = wall(clock, *moments)
+    for _ in range(2 * LONGEST_DELAY_S):
+        clocks.now_ns += SECOND
+        clocks.offset_ns -= STEP_NS // 2
+        clock.follow()
+
+    assert before == wall(clock, *moments)
+
+
+def test_what_is_older_than_any_record_is_forgotten() -> None:
+    clocks = Clocks()
+    clock = WallClock(clocks.read)
+    for _ in range(1000):
+        clocks.now_ns += SECOND
+        clocks.offset_ns += 10
+        clock.follow()
+
+    assert len(clock._moments) < 320
+    half = clocks.now_ns - 100 * SECOND + SECOND // 2
+
+    assert [half + BOOT + 9000] == wall(clock, half)
 
 
 def test_a_step_forward_is_followed_and_marked() -> None:
