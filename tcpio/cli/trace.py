@@ -32,6 +32,10 @@ columns, for --columns:
 formats of the time, for --time-format:
 {time_formats}
 
+sorting:
+  Text with the time in front sorts as time does: tcpio -t --no-header >f; LC_ALL=C sort f. Not so where the zone's
+  offset changes (summer time ends) or differs between files: 'tcpio sort' is right there, and merges files.
+
 signals:
   INT, TERM and HUP end it: what has been read is printed, then the counts, on the standard error. A second one ends
   it at once. USR1 prints the counts so far.

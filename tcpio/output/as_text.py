@@ -158,7 +158,8 @@ class TextFormat:
     def _mark(self, mark: Mark) -> bytes:
         time = ""
         if self._columns[0].kind is Kind.TIME:
-            time = squeeze([self._time.cells(np.array([mark.ts_ns], np.uint64))]).decode() + " "
+            # A nanosecond earlier than what it stands before, so that sort(1) leaves it there.
+            time = squeeze([self._time.cells(np.array([max(mark.ts_ns, 1) - 1], np.uint64))]).decode() + " "
         line = f"{time}# {mark}"
         if self._colors:
             line = f"{self._colors.mark}{line}{self._colors.end}"

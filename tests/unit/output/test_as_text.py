@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Lines, character by character."""
 
+import os
+import random
+import subprocess
 from collections.abc import Sequence
-from datetime import timezone
+from datetime import timedelta, timezone
 
 import numpy as np
+import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tcpio.output.as_text import Chunk, Colors, TextFormat
@@ -223,10 +227,68 @@ def test_a_mark_has_the_time_in_front_so_that_it_sorts() -> None:
 
     assert found == [
         "1000000000.000000005   0",
-        "1000000000.000000007 # 1 segment lost on CPU 1",
+        "1000000000.000000006 # 1 segment lost on CPU 1",
         "1000000000.000000009   0",
     ]
     assert sorted(found) == found
+
+
+def gnu_sort(lines: list[str]) -> list[str]:
+    environment = {**os.environ, "LC_ALL": "C"}
+    text = "".join(f"{line}\n" for line in lines)
+    done = subprocess.run(["sort"], input=text, capture_output=True, text=True, check=True, env=environment)
+    return done.stdout.splitlines()
+
+
+MIDNIGHT = 60 * SECOND
+"""Of the clock of ``times_around_midnight``, in a zone an hour west of UTC."""
+
+
+def times_around_midnight(time_format: str) -> TextFormat:
+    midnight_ns = 1_795_305_600 * SECOND  # 2026-11-22 00:00:00 UTC
+    zone = timezone(timedelta(hours=-1))
+
+    def to_wall(ts_ns: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+        return ts_ns.astype(np.int64) - MIDNIGHT + midnight_ns + 3600 * SECOND
+
+    return TextFormat(find_columns("", with_time=True), make_time(time_format, zone, to_wall, 0))
+
+
+@pytest.mark.parametrize("time_format", ["iso", "epoch"])
+@settings(max_examples=30)
+@given(
+    moments=st.lists(
+        st.tuples(st.integers(1, MIDNIGHT), st.integers(0, 300), st.booleans()),
+        unique_by=lambda row: row[0],
+        max_size=30,
+    ),
+    shuffled=st.randoms(use_true_random=False),
+)
+def test_shuffled_lines_are_put_in_order_by_gnu_sort(
+    time_format: str, moments: list[tuple[int, int, bool]], shuffled: random.Random
+) -> None:
+    moments = [(2 * moment, cpu, is_marked) for moment, cpu, is_marked in sorted(moments)]
+    records = make_records([moment for moment, _, _ in moments], cpu=[cpu for _, cpu, _ in moments])
+    marks = [Lost(moment, cpu, 7) for moment, cpu, is_marked in moments if is_marked]
+    found = lines(times_around_midnight(time_format), records, *marks)
+    mixed = found.copy()
+    shuffled.shuffle(mixed)
+
+    assert gnu_sort(mixed) == found
+
+
+def test_a_day_that_ends_is_put_in_order_by_gnu_sort() -> None:
+    moments = [MIDNIGHT - 1, MIDNIGHT, MIDNIGHT + 1]
+    found = lines(times_around_midnight("iso"), make_records(moments), Lost(MIDNIGHT, 0, 1))
+
+    assert [line[:29] for line in found] == [
+        "2026-11-21T23:59:59.999999999",
+        "2026-11-21T23:59:59.999999999",
+        "2026-11-22T00:00:00.000000000",
+        "2026-11-22T00:00:00.000000001",
+    ]
+    assert found[1].endswith(" # 1 segment lost on CPU 0")
+    assert gnu_sort(found[::-1]) == found
 
 
 def test_a_mark_has_no_time_where_lines_do_not_begin_with_it() -> None:
