@@ -174,7 +174,9 @@ def _place(records: Records, mark: Mark) -> int:
 
 def _lead(columns: Sequence[Column], at: int) -> str:
     column = columns[at]
-    return ":" if at and column.joins == columns[at - 1].name else column.lead
+    if not at:
+        return column.lead
+    return ":" if column.joins == columns[at - 1].name else column.lead or " "
 
 
 def _words(column: Column, width: int) -> Cells:

@@ -291,6 +291,13 @@ def test_a_day_that_ends_is_put_in_order_by_gnu_sort() -> None:
     assert gnu_sort(found[::-1]) == found
 
 
+def test_a_time_behind_another_column_stands_apart() -> None:
+    text_format = make_format("cpu,time", time_format="epoch")
+
+    assert lines(text_format, make_records([5])) == ["   0 1000000000.000000005"]
+    assert header(text_format) == f" CPU {'TIME':<20}".rstrip() + "\n"
+
+
 def test_a_mark_has_no_time_where_lines_do_not_begin_with_it() -> None:
     assert lines(make_format("cpu,time"), no_records(), Lost(7, 1, 1)) == ["# 1 segment lost on CPU 1"]
 
