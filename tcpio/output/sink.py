@@ -19,7 +19,6 @@ class Sink:
 
     Args:
         path: The file; None is the standard output.
-        name: What users know it by, if not by its path.
 
     Raises:
         UsageError: The file cannot be opened.
@@ -30,18 +29,18 @@ class Sink:
         has_failed: Whether writing failed; nothing more can be written.
     """
 
-    def __init__(self, path: Path | None = None, name: str = "") -> None:
+    def __init__(self, path: Path | None = None) -> None:
         self.segments = 0
         self.is_closed_by_reader = False
         self.has_failed = False
-        self._name = name or (str(path) if path else "standard output")
+        self._name = str(path) if path else "standard output"
         self._is_own = path is not None
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
             self._fd = os.open(path, flags, 0o666) if path else STDOUT
         except OSError as error:
             raise UsageError(
-                f"cannot write {self._name}: {error.strerror}", hint="give --write a file in a folder that exists"
+                f"cannot write {path}: {error.strerror}", hint="give --write a file in a folder that exists"
             ) from error
 
     @property

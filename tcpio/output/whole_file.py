@@ -14,6 +14,8 @@ from tcpio.output.sink import Sink
 def whole_file(path: Path) -> Iterator[Sink]:
     """Give a sink for a file that takes its name, and the place of what had it, at the end, unless an error ends it.
 
+    Until then it is called FILE.part.
+
     What is no file of its own, such as a device or a pipe, is written to in place.
 
     Raises:
@@ -25,9 +27,9 @@ def whole_file(path: Path) -> Iterator[Sink]:
             yield sink
         return
     target = Path(os.path.realpath(path))
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = target.with_name(f"{target.name}.part")
     try:
-        with Sink(part, name=str(path)) as sink:
+        with Sink(part) as sink:
             yield sink
         if target.exists():
             part.chmod(target.stat().st_mode)

@@ -56,7 +56,7 @@ def files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Files:
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 @settings(max_examples=25, deadline=None)
 @given(
-    parts=st.lists(st.lists(moments(), max_size=12), min_size=1, max_size=4),
+    parts=st.lists(st.lists(moments(), max_size=8), min_size=1, max_size=3),
     options=st.sampled_from([[], ["--window", "100"], ["--memory", "1M"]]),
 )
 def test_any_split_into_files_is_sorted_as_python_does(
