@@ -252,6 +252,14 @@ def run(*arguments: str) -> "subprocess.Popen[bytes]":
     )
 
 
+def end(process: "subprocess.Popen[bytes]", number: signal.Signals) -> int:
+    # Python looks for signals before it reads: one that comes in between waits for what is read.
+    assert process.stdin
+    process.send_signal(number)
+    process.stdin.close()
+    return process.wait(60)
+
+
 def test_within_a_window_lines_are_written_while_others_are_still_to_come() -> None:
     with run("--window", "1") as process:
         assert process.stdin
@@ -275,8 +283,7 @@ def test_an_interrupt_lets_a_window_end_with_its_input() -> None:
         process.send_signal(signal.SIGINT)
         process.stdin.write(line(2).encode())
         assert process.stdout.read(len(line(1))).decode() == line(2)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        assert end(process, signal.SIGINT) == 130
 
 
 def test_who_is_told_to_end_removes_what_is_half_written(tmp_path: Path) -> None:
@@ -286,8 +293,7 @@ def test_who_is_told_to_end_removes_what_is_half_written(tmp_path: Path) -> None
         while not list(tmp_path.iterdir()):
             wait.wait(0.01)
             assert process.poll() is None
-        process.terminate()
-        assert process.wait(60) == 130
+        assert end(process, signal.SIGTERM) == 130
         assert process.stderr
         assert process.stderr.read() == b""
     assert list(tmp_path.iterdir()) == []
