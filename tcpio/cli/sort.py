@@ -5,6 +5,7 @@ import argparse
 import re
 import stat
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,6 +145,8 @@ def make_options(args: argparse.Namespace) -> SortOptions:
     temp = args.temp or Path(tempfile.gettempdir())
     if not temp.is_dir():
         raise UsageError(f"--temp {temp} is no folder")
+    if args.window is not None and args.write:
+        _check_apart(args.write, sources)
     return SortOptions(
         sources=sources,
         write=args.write,
@@ -187,6 +190,13 @@ def _check(path: Path) -> None:
         ) from error
     if stat.S_ISDIR(mode):
         raise UsageError(f"cannot read {path}: it is a folder", hint="give the files in it")
+
+
+def _check_apart(write: Path, sources: Sequence[Source]) -> None:
+    if write.exists() and any(source.path and source.path.samefile(write) for source in sources):
+        raise UsageError(
+            f"{write} would be written while it is read", hint="without --window it is written when all has been read"
+        )
 
 
 def parse_window(text: str) -> int:

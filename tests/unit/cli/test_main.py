@@ -247,7 +247,7 @@ def test_every_option_has_help(name: str) -> None:
     assert [action.dest for action in parser._actions if not action.help] == []
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["doctor", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["sort", "--help"], ["doctor", "--help"]])
 def test_help_fits_a_terminal(
     arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

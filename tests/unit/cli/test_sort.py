@@ -99,6 +99,16 @@ def test_all_have_hosts_or_none(file: Path) -> None:
         options(f"web={file}", str(file))
 
 
+def test_a_window_is_not_written_over_its_input(file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(file)
+    with pytest.raises(UsageError, match=f"^{link} would be written while it is read$"):
+        options("--window", "1", "-w", str(link), str(file))
+
+    assert options("-w", str(link), str(file)).write == link
+    assert options("--window", "1", "-w", str(tmp_path / "new"), str(file), "-").window_ns == 10**9
+
+
 @pytest.mark.parametrize(("text", "window_ns"), [("0", 0), ("1", 10**9), ("0.000000001", 1), ("90.5", 90_500_000_000)])
 def test_windows_are_seconds(text: str, window_ns: int) -> None:
     assert window_ns == parse_window(text)
