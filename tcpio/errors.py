@@ -4,8 +4,8 @@
 ::
 
     TcpioError              exit status 1: something failed while running
-    ├── InputError          what is to be read is not what it should be
     ├── OutputError         the output cannot be written
+    ├── RecordingError      a recording cannot be read further; knows where
     ├── UsageError          2: the command line asks for something that is not there
     │   └── FilterError     a filter that does not parse; knows where
     └── UnsupportedKernel   3: the kernel or its set-up lacks what is needed
@@ -30,12 +30,12 @@ class TcpioError(Exception):
         self.hint = hint
 
 
-class InputError(TcpioError):
-    """What is to be read cannot be, or is not what it should be."""
-
-
 class OutputError(TcpioError):
     """The output cannot be opened or written."""
+
+
+class RecordingError(TcpioError):
+    """A recording is damaged, or is none."""
 
 
 class UsageError(TcpioError):

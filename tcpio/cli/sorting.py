@@ -12,7 +12,7 @@ from types import FrameType
 
 from tcpio.cli.say import say
 from tcpio.cli.sort import SortOptions, Source
-from tcpio.errors import InputError
+from tcpio.errors import RecordingError
 from tcpio.output.as_text import Chunk
 from tcpio.output.sink import Sink
 from tcpio.output.whole_file import whole_file
@@ -123,7 +123,7 @@ def _opened(source: Source) -> Iterator[int]:
     try:
         fd = os.open(source.path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise InputError(f"cannot read {source.path}: {error.strerror}") from error
+        raise RecordingError(f"cannot read {source.path}: {error.strerror}") from error
     try:
         yield fd
     finally:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What inputs that are merged must have in common."""
 
-from tcpio.errors import InputError
+from tcpio.errors import RecordingError
 from tcpio.stream.dialects import HOST, Dialect, add_host_to_header
 from tcpio.stream.stamps import ISO
 
@@ -26,11 +26,11 @@ class Agreement:
         """Note how an input is written.
 
         Raises:
-            InputError: Others are written in another way.
+            RecordingError: Others are written in another way.
         """
         self._dialect = self._dialect or (dialect, name)
         if self._dialect[0] is not dialect:
-            raise InputError(
+            raise RecordingError(
                 f"{name} is {dialect.value}, but {self._dialect[1]} is {self._dialect[0].value}",
                 hint="sort files of one format at a time",
             )
@@ -46,10 +46,12 @@ class Agreement:
             lead: Characters of the time that lines begin with.
 
         Raises:
-            InputError: Others have other columns.
+            RecordingError: Others have other columns.
         """
         if self.host_width and HOST in names:
-            raise InputError(f"{name} has a column of hosts already", hint="sort it without NAME= or --host-from-name")
+            raise RecordingError(
+                f"{name} has a column of hosts already", hint="sort it without NAME= or --host-from-name"
+            )
         if self._names is None:
             self._names = names, name
             is_first = names[0] == "time"
@@ -57,6 +59,6 @@ class Agreement:
             lead = (lead or ISO.width) if is_first else 0
             self.header = add_host_to_header(line, dialect, width, lead) if width else line
         if self._names[0] != names:
-            raise InputError(
+            raise RecordingError(
                 f"{name} has other columns than {self._names[1]}", hint="merge what was recorded with the same columns"
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tcpio.errors import InputError
+from tcpio.errors import RecordingError
 from tcpio.stream.agreement import Agreement
 from tcpio.stream.dialects import Dialect, add_host, find_dialect, has_relative_time, is_mark, read_header
 from tcpio.stream.lines import Integers, Lines, Text, gather
@@ -104,7 +104,7 @@ class Input:
         A line without a time stays before the line that it stands before; at the end, behind the last one.
 
         Raises:
-            InputError: It cannot be read, or is no output of tcpio with times.
+            RecordingError: It cannot be read, or is no output of tcpio with times.
         """
         rest = b""
         while data := self._read():
@@ -112,7 +112,7 @@ class Input:
             if len(block.starts):
                 yield self._give(block)
             if len(rest) > 2 * LONGEST_LINE:
-                raise InputError(
+                raise RecordingError(
                     f"cannot read {self._name}: line {self._number} has more than {LONGEST_LINE} bytes",
                     hint="no line of tcpio has",
                 )
@@ -127,7 +127,7 @@ class Input:
                 parts.append(data)
                 size += len(data)
         except OSError as error:
-            raise InputError(f"cannot read {self._name}: {error.strerror}") from error
+            raise RecordingError(f"cannot read {self._name}: {error.strerror}") from error
         return b"".join(parts)
 
     def _find(self, data: bytes) -> _Block:
@@ -175,7 +175,7 @@ class Input:
             return True, True
         if self._last_key is None and not block.is_timed.any():
             hint = _RELATIVE_HINT if has_relative_time(line) else _NO_TIME_HINT
-            raise InputError(
+            raise RecordingError(
                 f"cannot sort {self._name}: line {self._number + at} has no date and time, nor has any other", hint=hint
             )
         self._unreadable.note(self._name, self._number + at, line)

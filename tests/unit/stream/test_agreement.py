@@ -3,7 +3,7 @@
 
 import pytest
 
-from tcpio.errors import InputError
+from tcpio.errors import RecordingError
 from tcpio.stream.agreement import Agreement
 from tcpio.stream.dialects import Dialect
 
@@ -33,14 +33,14 @@ def test_the_first_header_stays() -> None:
 def test_files_of_two_dialects_are_refused() -> None:
     agreement = Agreement(0)
     agreement.join(Dialect.CSV, "one")
-    with pytest.raises(InputError, match=r"^two is JSON Lines, but one is CSV$"):
+    with pytest.raises(RecordingError, match=r"^two is JSON Lines, but one is CSV$"):
         agreement.join(Dialect.JSONL, "two")
 
 
 def test_files_with_other_columns_are_refused() -> None:
     agreement = Agreement(0)
     join(agreement)
-    with pytest.raises(InputError, match=r"^file has other columns than file$"):
+    with pytest.raises(RecordingError, match=r"^file has other columns than file$"):
         join(agreement, names=("time", "cpu", "flags"))
 
 
@@ -67,7 +67,7 @@ def test_hosts_are_named_first_where_the_time_is_not() -> None:
 
 
 def test_a_second_column_of_hosts_is_refused() -> None:
-    with pytest.raises(InputError, match=r"^file has a column of hosts already$"):
+    with pytest.raises(RecordingError, match=r"^file has a column of hosts already$"):
         join(Agreement(3), names=("time", "host", "cpu"))
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tcpio.errors import InputError
+from tcpio.errors import RecordingError
 from tcpio.stream.agreement import Agreement
 from tcpio.stream.inputs import LONGEST_LINE, Input, Unreadable
 from tests.unit.stream.recorded import MOMENT_NS, SECOND, WAYS, Way, iso, moments, rows, write
@@ -166,7 +166,7 @@ def test_of_many_unreadable_lines_the_first_are_told() -> None:
 )
 @pytest.mark.parametrize("is_dropped", [False, True])
 def test_what_has_no_times_at_all_is_refused(data: bytes, line: int, hint: str, is_dropped: bool) -> None:  # noqa: FBT001
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(RecordingError) as caught:
         Reader(is_dropped=is_dropped)(data)
 
     assert str(caught.value) == f"cannot sort file: line {line} has no date and time, nor has any other"
@@ -174,7 +174,7 @@ def test_what_has_no_times_at_all_is_refused(data: bytes, line: int, hint: str, 
 
 
 def test_a_time_is_not_waited_for_forever() -> None:
-    with pytest.raises(InputError, match=r"^cannot sort file: line 1 has no date and time"):
+    with pytest.raises(RecordingError, match=r"^cannot sort file: line 1 has no date and time"):
         Reader()(GARBAGE * (LONGEST_LINE // len(GARBAGE) + 2), ONE)
 
 
@@ -195,7 +195,7 @@ def test_much_without_a_time_does_not_fill_the_memory() -> None:
 
 def test_a_line_that_never_ends_is_refused() -> None:
     reader = Reader()
-    with pytest.raises(InputError, match=f"^cannot read file: line 3 has more than {LONGEST_LINE} bytes$"):
+    with pytest.raises(RecordingError, match=f"^cannot read file: line 3 has more than {LONGEST_LINE} bytes$"):
         reader(ONE + TWO, *[b"x" * LONGEST_LINE] * 3)
 
 
@@ -236,14 +236,14 @@ def test_hosts_are_written_where_unreadable_lines_are_left_out() -> None:
 
 def test_an_input_that_changes_its_columns_is_refused() -> None:
     reader = Reader()
-    with pytest.raises(InputError, match="has other columns than file"):
+    with pytest.raises(RecordingError, match="has other columns than file"):
         reader(b"TIME CPU\n" + ONE + b"TIME CPU FLAGS\n")
 
 
 def test_an_error_of_reading_is_told(tmp_path: Path) -> None:
     fd = os.open(tmp_path, os.O_RDONLY)
     made = Input(fd, "file", host="", agreement=Agreement(0), unreadable=Unreadable(is_dropped=False), at_once=1)
-    with pytest.raises(InputError, match=r"^cannot read file: Is a directory$"):
+    with pytest.raises(RecordingError, match=r"^cannot read file: Is a directory$"):
         list(made.read())
     os.close(fd)
 
@@ -254,7 +254,7 @@ def test_any_bytes_are_kept_or_refused(pieces: list[bytes]) -> None:
     whole = b"".join(pieces)
     try:
         found = reader(*pieces)
-    except InputError:
+    except RecordingError:
         return
     lines = whole.split(b"\n")[: -1 if whole.endswith(b"\n") or not whole else None]
 
