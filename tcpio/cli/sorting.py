@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
+from tcpio.cli.progress import Progress
 from tcpio.cli.say import say
 from tcpio.cli.sort import SortOptions, Source
 from tcpio.errors import RecordingError
@@ -41,7 +42,8 @@ def run_sort(options: SortOptions) -> int:
             stack.enter_context(_ending_well())
             runs = stack.enter_context(Runs(options.temp, options.memory))
             sink = stack.enter_context(whole_file(options.write) if options.write else Sink())
-            sort.write(sink, sort.all(runs))
+            progress = stack.enter_context(Progress(_count_bytes(options)))
+            sort.write(sink, sort.all(runs, progress, sink))
         else:
             stack.enter_context(_outliving_the_writer())
             sort.write(stack.enter_context(Sink(options.write)), sort.as_it_comes(options.window_ns))
@@ -55,13 +57,18 @@ class _Sort:
         self._unreadable = Unreadable(is_dropped=options.drops_unreadable)
         self._windows: list[Window] = []
 
-    def all(self, runs: Runs) -> Iterator[Text]:
+    def all(self, runs: Runs, progress: Progress, sink: Sink) -> Iterator[Text]:
         """Read all, then give it in order."""
         at_once = min(self._options.memory // _SHARE_AT_ONCE, _MOST_AT_ONCE)
         for source in self._options.sources:
             for lines in self._read(source, at_once):
                 runs.add(lines)
-        yield from runs.merged()
+                progress.add(len(lines.text), len(lines))
+        if sink.is_terminal:
+            progress.hide()
+        for text in runs.merged():
+            yield text
+            progress.add(len(text))
 
     def as_it_comes(self, window_ns: int) -> Iterator[Text]:
         """Give what is nearly in order while it is read."""
@@ -107,6 +114,14 @@ class _Sort:
             say(f"tcpio: {unreadable.count} such {word} {'dropped' if unreadable.is_dropped else 'kept'}")
         if late := sum(window.late for window in self._windows):
             say(f"tcpio: {late} {'line' if late == 1 else 'lines'} came later than --window allows")
+
+
+def _count_bytes(options: SortOptions) -> int | None:
+    # What is read and written, as far as it is known.
+    paths = [source.path for source in options.sources]
+    if not all(path and path.is_file() for path in paths):
+        return None
+    return 2 * sum(path.stat().st_size for path in paths if path)
 
 
 def _show(line: bytes) -> str:

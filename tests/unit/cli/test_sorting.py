@@ -206,7 +206,7 @@ def test_what_cannot_be_sorted_is_an_error_and_nothing_is_written(
 
 def test_a_file_that_vanishes_is_an_error(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     name = files.write("a", line(1))
-    monkeypatch.setattr("tcpio.cli.sort._check", lambda _: None)
+    monkeypatch.setattr("tcpio.cli.sort._check", lambda _: None)  # it was there a moment ago
 
     assert files.sort(name, f"{name}b", status=1)[1] == f"tcpio: cannot read {name}b: No such file or directory\n"
 
@@ -321,3 +321,20 @@ def test_a_full_temporary_folder_is_told(files: Files, monkeypatch: pytest.Monke
 
     why = f"cannot keep lines in a temporary file in {files.folder}: No space left on device"
     assert said == [f"tcpio: {why}; --temp FOLDER names another place"]
+
+
+def test_on_a_terminal_lines_and_progress_do_not_mix(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [line(at % 60, at % 1000) for at in range(30_000)]
+    name, shown = files.write("a", *lines), files.folder / "shown"
+    master, slave = os.openpty()
+    monkeypatch.setattr("tcpio.output.sink.STDOUT", slave)
+    monkeypatch.setattr("tcpio.cli.progress._STDERR", slave)
+    monkeypatch.setattr("tcpio.cli.progress._EVERY_S", 0)
+    with shown.open("wb") as file, subprocess.Popen(["cat"], stdin=master, stdout=file, stderr=subprocess.DEVNULL):
+        os.close(master)
+        assert main(["sort", "--memory", "1M", name]) == 0
+        os.close(slave)
+    before, _, behind = shown.read_bytes().decode().replace("\r\n", "\n").rpartition("\r\x1b[K")
+
+    assert "million records read" in before
+    assert behind == "".join(sorted(lines, key=lambda text: text[:35]))
