@@ -104,6 +104,6 @@ def _cells(host: str, dialect: Dialect) -> Sequence[bytes]:
     # In a line as usual; in one without a time in front, or a comment; in one that is to stay as it is.
     return {
         Dialect.TEXT: (f" {host}".encode(), f"{host} ".encode(), b""),
-        Dialect.CSV: (f",{host}".encode(), f" of {host}".encode(), b""),
+        Dialect.CSV: (f",{host}".encode(), f" ({host})".encode(), b""),
         Dialect.JSONL: (f'"{HOST}":"{host}",'.encode(), b"", b""),
     }[dialect]

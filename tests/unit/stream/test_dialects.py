@@ -136,7 +136,7 @@ def test_hosts_of_csv_are_the_last_cell() -> None:
 
     assert hosted(Dialect.CSV, lines) == [
         b"1,2,db\n",
-        b"# 1: 5 segments lost on CPU 1 of db\n",
+        b"# 1: 5 segments lost on CPU 1 (db)\n",
         b"garbage\n",
         b"TIMETIME,2,db\n",
     ]
