@@ -55,10 +55,6 @@ struct inet_sock {
 	u32 inet_saddr;
 };
 
-struct tcp_sock {
-	u32 snd_nxt;
-};
-
 struct request_sock_ops {
 	u32 family;
 };
@@ -66,6 +62,11 @@ struct request_sock_ops {
 struct request_sock {
 	struct sock_common __req_common;
 	struct request_sock_ops *rsk_ops;
+};
+
+struct tcp_sock {
+	u32 snd_nxt;
+	struct request_sock *fastopen_rsk;
 };
 
 struct flowi_common {

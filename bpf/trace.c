@@ -97,13 +97,16 @@ static __always_inline void read_header(struct tcp_record *r, const void *from, 
 /*
  * __tcp_transmit_skb() adds to OutSegs only what is new (its tcb->end_seq lies after snd_nxt) and what takes
  * no sequence numbers; everything else is in RetransSegs. snd_nxt moves after the segment has left, so the
- * kernel's own condition can be asked again at every hook below it.
+ * kernel's own condition can be asked again at every hook below it. The SYN-ACK of a fast open (RFC 7413) has
+ * a socket, yet is made for its request, and tcp_make_synack() adds it to OutSegs each time.
  */
 static __always_inline int is_retransmit(const struct tcp_record *r, struct sock *sk)
 {
 	struct tcp_sock *tp = (void *)sk;
 	u32 taken = r->bytes + !!(r->flags & TH_SYN) + !!(r->flags & TH_FIN);
 
+	if (r->flags & TH_SYN && r->flags & TH_ACK && READ(tp->fastopen_rsk))
+		return 0;
 	return taken && (s32)(READ(tp->snd_nxt) - (r->seq + taken)) >= 0;
 }
 

@@ -26,7 +26,7 @@ PLACES = tuple(
     Place(kernel.name, rung, lambda recording: recording.is_for_vms) for kernel in KERNELS for rung in kernel.rungs
 )
 
-recorded, single, big, on_loopback = (selected() for _ in range(4))
+recorded, single, big, on_loopback, of_kinds = (selected() for _ in range(5))
 
 
 class VmLibrary:

@@ -22,7 +22,7 @@ from tests.live.topologies import Network, loopback  # noqa: E402
 PLACES = (Place("", "tracepoint", lambda _: True),)
 """Raw tracepoints are what every kernel has that tcpio runs on, so this never may be skipped."""
 
-recorded, single, big, on_loopback = (selected() for _ in range(4))
+recorded, single, big, on_loopback, of_kinds = (selected() for _ in range(5))
 
 
 class LocalLibrary:

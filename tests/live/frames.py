@@ -35,14 +35,15 @@ class Forger:
     peers: Peers
     padding: int = 0
 
-    def send(self, sport: int, dport: int, flags: int, seq: int = 1, ack: int = 0) -> None:
-        """Send a segment without payload."""
+    def send(self, sport: int, dport: int, flags: int, seq: int = 1, ack: int = 0, *, is_intact: bool = True) -> None:
+        """Send a segment without payload; its checksum is right if it is to be intact."""
         wire, server = self.peers.wire, self.peers.network.server
         family = socket.AF_INET if wire == IPV4 else socket.AF_INET6
         ends = b"".join(socket.inet_pton(family, text) for text in (_STRANGER[wire], server.addresses[wire]))
         segment = struct.pack("!HHIIBBHHH", sport, dport, seq, ack, 0x50, flags, 1024, 0, 0)
         pseudo = ends + struct.pack("!II", len(segment), socket.IPPROTO_TCP)
-        segment = segment[:16] + struct.pack("!H", _checksum(pseudo + segment)) + segment[18:]
+        checksum = _checksum(pseudo + segment) ^ (0 if is_intact else 0x5555)
+        segment = segment[:16] + struct.pack("!H", checksum) + segment[18:]
         if wire == IPV4:
             header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(segment), 1, 0, 64, socket.IPPROTO_TCP, 0) + ends
             header = header[:10] + struct.pack("!H", _checksum(header)) + header[12:]
@@ -89,3 +90,14 @@ def requests(peers: Peers) -> None:
             forger.send(sport, peers.port, RST, seq=1001)
         # To a listener, for no request.
         forger.expect_answer(7027, peers.port, ACK, ack=1)
+    peers.counts["acks"] = 3
+
+
+def bad_checksum(peers: Peers) -> None:
+    """Send segments to a closed port that were damaged on their way: nobody answers."""
+    namespace = peers.network.server.namespace
+    before = namespace.counters()["TcpInCsumErrors"]
+    for number in range(5):
+        Forger(peers).send(7041, peers.port, SYN, seq=number, is_intact=False)
+    wait_until(lambda: namespace.counters()["TcpInCsumErrors"] == before + 5, "bad checksums")
+    peers.counts["damaged"] = 5

@@ -9,7 +9,8 @@ import struct
 from tests.live.namespaces import Namespace, run
 
 _BIG = 200_000  # bytes; TCP builds 64 KB by default
-_MTU = 1500
+MTU = 1500
+"""Of devices that carry super-segments."""
 
 # include/uapi/linux/rtnetlink.h, netlink.h, if_link.h: iproute2 6.1 has no words for the last one
 _RTM_NEWLINK = 16
@@ -27,7 +28,7 @@ def forbid_super_segments(namespace: Namespace, device: str) -> None:
 
 def allow_big_super_segments(namespace: Namespace, device: str) -> None:
     """Let TCP build packets of which IPv4's header cannot say the length, and IPv6's only by an option."""
-    namespace.ip(f"link set dev {device} gso_max_size {_BIG} mtu {_MTU}")
+    namespace.ip(f"link set dev {device} gso_max_size {_BIG} mtu {MTU}")
     with namespace.entered(), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
         link = struct.pack("=BxHiII", socket.AF_UNSPEC, 0, socket.if_nametoindex(device), 0, 0)
         limit = struct.pack("=HHI", 8, _IFLA_GSO_IPV4_MAX_SIZE, _BIG)

@@ -12,18 +12,22 @@ from tests.live.peers import Peers
 from tests.live.plain_traffic import ecn_enabled
 from tests.live.topologies import IPV4
 
-_DROP = "counter drop"
+DROP = "counter drop"
+"""The end of a rule that takes a packet away."""
 
 
-def _nth(number: int) -> str:
-    # Matches a rule's packet of this number, counted from 0, and no other.
+def nth(number: int) -> str:
+    """Match a rule's packet of this number, counted from 0, and no other."""
     return f"numgen inc mod 1000000 == {number}"
 
 
 @contextmanager
-def _treating(peers: Peers, *rules: str) -> Iterator[None]:
-    # On the router, which both ends' views of their own traffic leave out. On loopback there is no such place: there
-    # packets are taken away behind the device and before TCP.
+def treating(peers: Peers, *rules: str) -> Iterator[None]:
+    """Have rules of nftables between the ends; count what they drop.
+
+    On the router, which both ends' views of their own traffic leave out. Without one, packets are taken away behind the
+    device and before TCP.
+    """
     where, hook = peers.network.client.namespace, "input"
     if peers.network.router:
         where, hook = peers.network.router, "forward"
@@ -44,7 +48,7 @@ def dropped_segment(peers: Peers) -> None:
     """Lose a segment in the middle: the others behind it tell the sender."""
     with peers.listening() as listener:
         pair = peers.pair(listener)
-        with _treating(peers, f"tcp dport {peers.port} {_nth(3)} {_DROP}"):
+        with treating(peers, f"tcp dport {peers.port} {nth(3)} {DROP}"):
             for _ in range(23):
                 pair.client.send(bytes(997))
             unread = 23 * 997
@@ -58,15 +62,15 @@ def dropped_tail(peers: Peers) -> None:
     """Lose the last segment: only a timer tells the sender."""
     with peers.listening() as listener:
         pair = peers.pair(listener)
-        with _treating(peers, f"tcp dport {peers.port} {_nth(0)} {_DROP}"):
+        with treating(peers, f"tcp dport {peers.port} {nth(0)} {DROP}"):
             pair.up(991)
         pair.close()
 
 
 def lost_handshake(peers: Peers) -> None:
     """Lose a SYN, and a SYN-ACK: both are sent again."""
-    rules = (f"tcp dport {peers.port} {_nth(0)} {_DROP}", f"tcp sport {peers.port + 1} {_nth(0)} {_DROP}")
-    with peers.listening(0) as first, peers.listening(1) as second, _treating(peers, *rules):
+    rules = (f"tcp dport {peers.port} {nth(0)} {DROP}", f"tcp sport {peers.port + 1} {nth(0)} {DROP}")
+    with peers.listening(0) as first, peers.listening(1) as second, treating(peers, *rules):
         clients = [peers.open_socket(peers.network.client) for _ in range(2)]
         for client, listener in zip(clients, (first, second), strict=True):
             client.settimeout(0)
@@ -86,20 +90,21 @@ def time_wait_ack(peers: Peers) -> None:
             pair = peers.pair(listener)
             pair.client.shutdown(socket.SHUT_WR)
             pair.server.recv(1)
-            with _treating(peers, f"tcp dport {peers.port} {_nth(0)} {_DROP}"):
+            with treating(peers, f"tcp dport {peers.port} {nth(0)} {DROP}"):
                 pair.server.close()
                 peers.settle()
             pair.client.close()
+    peers.counts["repeated"] = 2
 
 
 def simultaneous_close(peers: Peers) -> None:
     """Close both ends, while each one's FIN is lost on its way."""
     is_fin = "tcp flags & fin == fin"
-    rules = (f"tcp dport {peers.port} {is_fin} {_nth(0)} {_DROP}", f"tcp sport {peers.port} {is_fin} {_nth(0)} {_DROP}")
+    rules = (f"tcp dport {peers.port} {is_fin} {nth(0)} {DROP}", f"tcp sport {peers.port} {is_fin} {nth(0)} {DROP}")
     with peers.listening() as listener:
         pair = peers.pair(listener)
         pair.up(71)
-        with _treating(peers, *rules):
+        with treating(peers, *rules):
             pair.client.close()
             pair.server.close()
             peers.settle()
@@ -108,10 +113,10 @@ def simultaneous_close(peers: Peers) -> None:
 def congestion_marks(peers: Peers) -> None:
     """Mark a packet on its way as having met congestion: the receiver says so, and the sender that it heard."""
     ip = "ip" if peers.wire == IPV4 else "ip6"
-    rule = f"tcp dport {peers.port} {ip} ecn ect0 {_nth(3)} {ip} ecn set ce"
+    rule = f"tcp dport {peers.port} {ip} ecn ect0 {nth(3)} {ip} ecn set ce"
     with ecn_enabled(peers), peers.listening() as listener:
         pair = peers.pair(listener)
-        with _treating(peers, rule):
+        with treating(peers, rule):
             for _ in range(11):
                 pair.up(983)
         pair.close()

@@ -81,6 +81,18 @@ class Namespace:
             if path.exists():
                 path.write_text(str(value))
 
+    @contextmanager
+    def having(self, sysctl: str, value: object) -> Iterator[None]:
+        """Have a file below /proc/sys/net say something else, if this kernel has it."""
+        path = Path("/proc/sys/net", sysctl)
+        with self.entered():
+            before = path.read_text() if path.exists() else ""
+        self.set(sysctl, value)
+        try:
+            yield
+        finally:
+            self.set(sysctl, before)
+
     def ip(self, *lines: str) -> None:
         """Run ``ip`` commands in the namespace."""
         run("ip", "-n", self.name, "-batch", "-", given="\n".join(lines) + "\n")
@@ -104,10 +116,17 @@ class Namespace:
             counted[name] = int(value)
         return counted
 
+    def _tcp_sockets(self) -> list[list[str]]:
+        tables = [self.read(path).splitlines()[1:] for path in ("tcp", "tcp6")]
+        return [line.split() for lines in tables for line in lines]
+
     def has_quiet_tcp(self) -> bool:
         """Tell whether no socket is left that could send by itself."""
-        tables = [self.read(path).splitlines()[1:] for path in ("tcp", "tcp6")]
-        return all(line.split()[3] in _QUIET for lines in tables for line in lines)
+        return all(fields[3] in _QUIET for fields in self._tcp_sockets())
+
+    def has_tcp(self, port: int, state: str) -> bool:
+        """Tell whether a socket at this local port is in this state, by its number in /proc/net/tcp."""
+        return any(int(at.rpartition(":")[2], 16) == port and st == state for _, at, _, st, *_ in self._tcp_sockets())
 
 
 @contextmanager

@@ -87,7 +87,7 @@ class Peers:
     Args:
         network: Where they are.
         family: IPV4, IPV6 or MAPPED.
-        port: The first of the hundred ports that are the scenario's own.
+        port: The first of the ports that are the scenario's and the family's own.
         connections: What the program knows of the connections it made.
         counts: What else it knows.
     """
@@ -107,18 +107,21 @@ class Peers:
         """The address of an end, as this family's sockets take it."""
         return f"::ffff:{end.addresses[IPV4]}" if self.family == MAPPED else end.addresses[self.family]
 
-    def open_socket(self, end: End) -> socket.socket:
+    def open_socket(self, end: End, protocol: int = socket.IPPROTO_TCP) -> socket.socket:
         """Make a TCP socket at an end."""
         with end.namespace.entered():
-            sock = socket.socket(socket.AF_INET if self.family == IPV4 else socket.AF_INET6)
+            family = socket.AF_INET if self.family == IPV4 else socket.AF_INET6
+            sock = socket.socket(family, socket.SOCK_STREAM, protocol)
         sock.settimeout(DEADLINE_S)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
     @contextmanager
-    def listening(self, offset: int = 0, **options: int) -> Iterator[socket.socket]:
+    def listening(
+        self, offset: int = 0, *, protocol: int = socket.IPPROTO_TCP, **options: int
+    ) -> Iterator[socket.socket]:
         """Have a listener; the options are of the level SOL_SOCKET."""
-        with self.open_socket(self.network.server) as listener:
+        with self.open_socket(self.network.server, protocol) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             for name, value in options.items():
                 listener.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)

@@ -14,7 +14,7 @@ from tests.live.peers import Facts
 from tests.live.programs import read_counts
 from tests.live.recorder import EXTRA_COLUMNS, FACTS
 from tests.live.recordings import BY_NAME, Recording
-from tests.live.scenarios import scenario_at
+from tests.live.scenarios import made_at, scenario_at
 from tests.live.segments import Key, Output, Segment, read_capture, read_output
 
 _SHOWN = 20
@@ -80,7 +80,7 @@ class EndRecorded:
 
     def counted(self, name: str) -> int:
         """How often the kernel counted, by nstat's name."""
-        return int(self.facts["counted"][name])
+        return int(self.facts["counted"].get(name, 0))
 
 
 @dataclass
@@ -115,6 +115,17 @@ class Recorded:
         """What the program knows of each connection, behind the name of its scenario."""
         return [(made["scenario"], Facts(**facts)) for made in self.facts["made"] for facts in made["connections"]]
 
+    def end(self, side: str) -> EndRecorded:
+        """Give an end; there is one on loopback, whatever it is called."""
+        return next((end for end in self.ends if end.side == side), self.ends[0])
+
+    def made(self, scenario: str, family: str) -> dict[str, Any]:
+        """Give what the recorder wrote of a scenario."""
+        made: dict[str, Any] = next(
+            made for made in self.facts["made"] if (made["scenario"], made["family"]) == (scenario, family)
+        )
+        return made
+
     def known(self, name: str) -> Counter[str]:
         """What else the program counted under this name, by scenario."""
         counted: Counter[str] = Counter()
@@ -126,6 +137,12 @@ class Recorded:
 def scenario_of(key: Key) -> str:
     """Give the name of the scenario that made a segment."""
     return scenario_at(key.lport, key.rport)
+
+
+def made_by(segments: Iterable[Segment], scenario: str, family: str, direction: str) -> list[Segment]:
+    """Give those segments that a scenario made by a family of sockets, in one direction."""
+    by = (scenario, family)
+    return [s for s in segments if s.key.dir == direction and made_at(s.key.lport, s.key.rport) == by]
 
 
 def differences(got: Iterable[Item], expected: Iterable[Item], may_miss: int = 0) -> list[str]:

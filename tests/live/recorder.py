@@ -9,7 +9,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -83,10 +83,10 @@ def _record(recording: Recording, rung: str, scratch: Path) -> bool:
         for (side, end), earlier, later, status in zip(sides, before, after, statuses, strict=True):
             facts["ends"][side] = {
                 "netns": end.namespace.inode,
-                "addresses": list(end.addresses.values()),
+                "addresses": [*end.addresses.values(), *end.second.values()],
                 "is_loopback": end.device == "lo",
                 "status": status,
-                "counted": {name: value - earlier.get(name, 0) for name, value in later.items()},
+                "counted": _difference(earlier, later),
             }
         (scratch / FACTS).write_text(json.dumps(facts, indent=1))
         return not any(int(lost) for capture in captures for lost in _DROPPED.findall(capture.said))
@@ -115,14 +115,29 @@ def _tracing(end: End, side: str, scratch: Path, rung: str) -> Iterator[Program]
 def _make(name: str, network: Network, family: str) -> dict[str, Any]:
     began = time.monotonic()
     scenario = BY_NAME[name]
-    peers = Peers(network, family, port_of(name))
-    if scenario.is_pinned:
-        with pinned(max(os.sched_getaffinity(0))):
+    peers = Peers(network, family, port_of(name, family))
+    before = [end.namespace.counters() for end in network.ends]
+    lacking = scenario.find_lacking()
+    if not lacking:
+        with pinned(max(os.sched_getaffinity(0))) if scenario.is_pinned else nullcontext():
             scenario.make(peers)
-    else:
-        scenario.make(peers)
-    peers.settle()
-    return {"scenario": name, "family": family, "seconds": time.monotonic() - began, **peers.to_json()}
+        peers.settle()
+    counted = [
+        _difference(earlier, end.namespace.counters()) for earlier, end in zip(before, network.ends, strict=True)
+    ]
+    return {
+        "scenario": name,
+        "family": family,
+        "lacking": lacking,
+        "seconds": time.monotonic() - began,
+        "counted": dict(zip(SIDES, counted, strict=False)),
+        **peers.to_json(),
+    }
+
+
+def _difference(earlier: dict[str, int], later: dict[str, int]) -> dict[str, int]:
+    changes = {name: value - earlier.get(name, 0) for name, value in later.items()}
+    return {name: change for name, change in changes.items() if change}
 
 
 def mark_the_end(network: Network, captures: list[Path]) -> None:

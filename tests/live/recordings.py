@@ -28,9 +28,14 @@ _LOSSY = (
     "congestion_marks",
     "keepalive",
 )
+_RARE = ("cookies", "fast_open", "timeout", "time_wait_reset", "simultaneous_open", "multipath")
 _FORGED = tuple(scenario.name for scenario in SCENARIOS if scenario.has_frames)
 # By IPv4 through AF_INET6 sockets, of which the packets do not tell: enough that all kinds of senders are among them.
-_MAPPED = ("handshakes", "request_response", "refused", "resets", "half_close", "dropped_segment", "time_wait_ack")
+_MAPPED = (
+    *("handshakes", "request_response", "refused", "resets", "half_close", "zero_window"),
+    *("dropped_segment", "dropped_tail", "lost_handshake", "time_wait_ack", "keepalive", "requests", "bad_checksum"),
+    *_RARE,
+)
 _SUPER = ("handshakes", "bulk", "request_response", "zero_window", "both_cpus")
 
 
@@ -70,7 +75,7 @@ RECORDINGS = (
     Recording("loopback-lossy", loopback, ("dropped_segment", "time_wait_ack"), loses_behind_device=True),
     Recording("veth", veth, _PLAIN),
     Recording("veth-super", veth, _SUPER, (IPV4, IPV6), has_super_segments=True),
-    Recording("routed", routed, _PLAIN + _LOSSY + _FORGED, is_for_vms=True),
+    Recording("routed", routed, _PLAIN + _LOSSY + _RARE + _FORGED, is_for_vms=True),
 )
 
 BY_NAME = {recording.name: recording for recording in RECORDINGS}

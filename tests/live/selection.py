@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from tests.live.kinds import KINDS
 from tests.live.recorded import Recorded
 from tests.live.recordings import RECORDINGS, Recording
 from tests.live.topologies import loopback
@@ -16,8 +17,10 @@ SELECTIONS: dict[str, Callable[[Recording], bool]] = {
     "single": lambda recording: not recording.has_super_segments,
     "big": lambda recording: recording.has_super_segments,
     "on_loopback": lambda recording: recording.topology is loopback,
+    "of_kinds": lambda recording: {kind.scenario for kind in KINDS} <= set(recording.scenarios),
 }
-"""Arguments of claims: any recording; a line is a packet; there are super-segments; both directions are at one end."""
+"""Arguments of claims: any recording; a line is a packet; there are super-segments; both directions are at one end; all
+kinds of segments are there."""
 
 
 @dataclass(frozen=True)

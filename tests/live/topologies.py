@@ -5,7 +5,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.live.links import allow_big_super_segments, forbid_super_segments
 from tests.live.namespaces import Namespace, namespaces, run
@@ -24,11 +24,13 @@ class End:
         namespace: Where it is.
         device: Where its packets pass.
         addresses: By family: IPV4 and IPV6.
+        second: Others that it has too, by family, if it has.
     """
 
     namespace: Namespace
     device: str
     addresses: dict[str, str]
+    second: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ def veth(has_super_segments: bool) -> Iterator[Network]:  # noqa: FBT001  as Top
 def routed(has_super_segments: bool) -> Iterator[Network]:  # noqa: FBT001  as Topology
     """Two namespaces and a router between them, which can lose packets that both ends do not see lost."""
     with namespaces(_names("abr")) as (a, b, router):
-        client = End(a, "veth-a", {IPV4: "192.0.2.1", IPV6: "2001:db8:1::1"})
+        second = {IPV4: "192.0.2.3", IPV6: "2001:db8:1::3"}
+        client = End(a, "veth-a", {IPV4: "192.0.2.1", IPV6: "2001:db8:1::1"}, second)
         server = End(b, "veth-b", {IPV4: "198.51.100.1", IPV6: "2001:db8:2::1"})
         near = {
             "to-a": {IPV4: "192.0.2.2", IPV6: "2001:db8:1::2"},
@@ -118,6 +121,11 @@ def routed(has_super_segments: bool) -> Iterator[Network]:  # noqa: FBT001  as T
             _set_up(router, device, addresses, has_super_segments=has_super_segments)
             _set_up(end.namespace, end.device, end.addresses, has_super_segments=has_super_segments)
             end.namespace.ip(f"route add default via {addresses[IPV4]}", f"route add default via {addresses[IPV6]}")
+        # Deprecated, so that nobody takes it who is not told to.
+        client.namespace.ip(
+            f"addr add {second[IPV4]}/24 dev {client.device}",
+            f"addr add {second[IPV6]}/64 dev {client.device} nodad preferred_lft 0",
+        )
         router.set("ipv4/ip_forward", 1)
         router.set("ipv6/conf/all/forwarding", 1)
         yield Network(client, server, router)
