@@ -18,9 +18,20 @@ struct net {
 	struct ns_common ns;
 };
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct net_device {
 	struct net *nd_net;
 	u32 priv_flags;
+	u8 *dev_addr;
+	struct list_head adj_list;	/* its first member: upper, the list of struct netdev_adjacent */
+};
+
+struct netdev_adjacent {
+	struct net_device *dev;
+	struct list_head list;
 };
 
 struct dst_entry {
@@ -66,6 +77,7 @@ struct request_sock {
 
 struct tcp_sock {
 	u32 snd_nxt;
+	u32 total_retrans;
 	struct request_sock *fastopen_rsk;
 };
 
@@ -96,6 +108,7 @@ struct sk_buff {
 	u8 pkt_type;	/* a bit-field: see read_pkt_type() */
 	u32 skb_iif;
 	u16 protocol;
+	u16 mac_header;
 	u16 transport_header;
 	u16 network_header;
 	u32 end;

@@ -22,12 +22,16 @@
 #define AF_INET6 10
 #define SOCK_STREAM 1
 #define PACKET_HOST 0
+#define PACKET_OTHERHOST 3
+#define ETH_ALEN 6
 #define ETH_P_IP 0x0800
 #define ETH_P_8021Q 0x8100
 #define ETH_P_8021AD 0x88A8
 #define ETH_P_IPV6 0x86DD
 #define VLAN_HLEN 4
 #define IP_OFFSET 0x1fff	/* the bits of frag_off that say where a fragment lies */
+#define IFF_EBRIDGE (1 << 1)
+#define IFF_MACVLAN_PORT (1 << 8)
 #define IFF_BRIDGE_PORT (1 << 9)
 #define IFF_OVS_DATAPATH (1 << 10)
 #define TCP_TIME_WAIT 6
@@ -39,6 +43,7 @@
 #define TH_AE 0x01	/* in the byte before the other flags */
 #define TH_LEN 20	/* without options */
 #define TCPOLEN_TSTAMP_ALIGNED 12
+#define UPPER_DEVICES 64	/* as many are looked at */
 
 /* The rings, one per CPU. Inserted by: tcpio/kernel/ring.py. Read by: submit(). Bound by: possible CPUs. */
 BPF_PERF_OUTPUT(events);
@@ -46,12 +51,16 @@ BPF_PERF_OUTPUT(events);
 /* enum tcp_outcome -> segments. Counted by: count(). Read by: tcpio/kernel/load.py, which sums the CPUs. */
 BPF_PERCPU_ARRAY(counts, u64, TCP_OUTCOMES);
 
-/* The last segment without a full socket that this CPU sent. Kept by: is_seen_above(). Bound by: one per CPU. */
-struct stateless_segment {
+/*
+ * What may come by again on this CPU, at another device: enum tcp_dir -> the last segment without a full socket that
+ * was sent, and the last one that was received by a device below others. Kept by: is_seen_above(), is_seen_below().
+ * Bound by: two per CPU.
+ */
+struct seen_segment {
 	struct tcp_record record;
 	struct net_device *dev;
 };
-BPF_PERCPU_ARRAY(last_stateless, struct stateless_segment, 1);
+BPF_PERCPU_ARRAY(last_seen, struct seen_segment, 2);
 
 /* Atomic, since a softirq may run a program of its own in the middle; without fetch, which needs 5.12. */
 static __always_inline void count(u32 outcome)
@@ -259,31 +268,114 @@ static __always_inline u32 read_packet(struct tcp_record *r, u16 protocol, const
 }
 
 /*
+ * Whether a segment that looks like a retransmission was only held back until its neighbour's address was known,
+ * while snd_nxt moved on. What is held back is not retransmitted meanwhile (skb_still_in_host_queue()), so a socket
+ * that never did has none. But a SYN-ACK from a socket answers a SYN that crossed its own, of which it is a repetition.
+ */
+static __always_inline int has_waited(const struct tcp_record *r, struct sock *sk)
+{
+	struct tcp_sock *tp = (void *)sk;
+
+	return !(r->flags & TH_SYN && r->flags & TH_ACK) && !READ(tp->total_retrans);
+}
+
+static __always_inline int is_same_segment(const struct tcp_record *a, const struct tcp_record *b)
+{
+	return a->seq == b->seq && a->ack == b->ack && a->flags == b->flags && a->bytes == b->bytes &&
+	       a->lport == b->lport && a->rport == b->rport && a->laddr[0] == b->laddr[0] &&
+	       a->laddr[1] == b->laddr[1] && a->raddr[0] == b->raddr[0] && a->raddr[1] == b->raddr[1];
+}
+
+/*
  * A segment may pass several devices that are stacked: a VLAN and its Ethernet device, a bond and its
  * members. TCP gave it to the first. A socket knows that one; what has no full socket is one small packet,
  * and passes the layers below it on this CPU before this CPU sends another.
  */
 static __always_inline int is_seen_above(const struct tcp_record *r, struct net_device *dev, const struct sender *s)
 {
-	struct stateless_segment *last;
+	struct seen_segment *last;
 	struct dst_entry *dst;
-	u32 first = 0;
+	u32 dir = TCP_DIR_SEND;
 
 	if (s->is_full) {
 		dst = READ(s->sk->sk_dst_cache);
 		return dst && READ(dst->dev) != dev;
 	}
-	last = last_stateless.lookup(&first);
+	last = last_seen.lookup(&dir);
 	if (!last)
 		return 0;
-	if (last->dev != dev && last->record.seq == r->seq && last->record.ack == r->ack &&
-	    last->record.flags == r->flags && last->record.lport == r->lport && last->record.rport == r->rport &&
-	    last->record.laddr[0] == r->laddr[0] && last->record.laddr[1] == r->laddr[1] &&
-	    last->record.raddr[0] == r->raddr[0] && last->record.raddr[1] == r->raddr[1])
+	if (last->dev != dev && is_same_segment(&last->record, r))
 		return 1;
 	last->record = *r;
 	last->dev = dev;
 	return 0;
+}
+
+/*
+ * A bridge hands what is for this host up once more, through its own device, on the same CPU. Its ports are left out
+ * for that; but a port that lies above other devices (a bond, a VLAN) does not come by itself: those below it do.
+ */
+static __always_inline int is_seen_below(const struct tcp_record *r, struct net_device *dev)
+{
+	struct list_head *uppers = &dev->adj_list;
+	int is_bridge = READ(dev->priv_flags) & IFF_EBRIDGE;
+	struct seen_segment *last;
+	u32 dir = TCP_DIR_RECEIVE;
+
+	if (!is_bridge && READ(uppers->next) == uppers)
+		return 0;
+	last = last_seen.lookup(&dir);
+	if (!last)
+		return 0;
+	if (is_bridge && last->dev && is_same_segment(&last->record, r))
+		return 1;
+	last->record = *r;
+	last->dev = dev;
+	return 0;
+}
+
+static __always_inline void forget_received(void)
+{
+	u32 dir = TCP_DIR_RECEIVE;
+	struct seen_segment *last = last_seen.lookup(&dir);
+
+	if (last)
+		last->dev = 0;
+}
+
+/* The device above dev that has this address; 0 if there is none. */
+static __always_inline struct net_device *find_upper(struct net_device *dev, const void *address)
+{
+	struct list_head *uppers = &dev->adj_list, *at = READ(uppers->next);
+	u64 wanted = 0, found = 0;
+
+	bpf_probe_read_kernel(&wanted, ETH_ALEN, address);
+	for (int i = 0; i < UPPER_DEVICES && at != uppers; i++) {
+		struct netdev_adjacent *adjacent = (void *)at - __builtin_offsetof(struct netdev_adjacent, list);
+		struct net_device *upper = READ(adjacent->dev);
+
+		bpf_probe_read_kernel(&found, ETH_ALEN, READ(upper->dev_addr));
+		if (found == wanted)
+			return upper;
+		at = READ(at->next);
+	}
+	return 0;
+}
+
+/*
+ * The device that will have what a device received; 0 if that is none of this host. What is for a macvlan device
+ * comes by at the one below it, which takes it for another host's.
+ */
+static __always_inline struct net_device *find_receiver(const struct sk_buff *skb)
+{
+	struct net_device *dev = skb->dev, *macvlan = 0;
+	u8 type = pkt_type_of(skb);
+
+	if (type != PACKET_HOST && type != PACKET_OTHERHOST)
+		return 0;
+	if (READ(dev->priv_flags) & IFF_MACVLAN_PORT)
+		macvlan = find_upper(dev, skb->head + skb->mac_header);
+	return macvlan ? macvlan : type == PACKET_HOST ? dev : 0;
 }
 
 /*
@@ -476,23 +568,26 @@ static __always_inline int on_net_dev_queue(void *ctx, struct sk_buff *skb)
 		return 0;
 	begin(&r, TCP_DIR_SEND, read_dev_netns(buff.dev));
 	ip = buff.head + buff.network_header;
-	if (!read_packet(&r, buff.protocol, ip, buff.len - (ip - buff.data)) || !TCPIO_WANTED(&r))
+	if (!read_packet(&r, buff.protocol, ip, buff.len - (ip - buff.data)))
 		return 0;
 	sender = read_sender(buff.sk);
-	if (is_seen_above(&r, buff.dev, &sender))
+	/* First what was seen above: that may have been in another network namespace, of which nothing is wanted. */
+	if (is_seen_above(&r, buff.dev, &sender) || !TCPIO_WANTED(&r))
 		return 0;
 	set_segs(&r, &buff);
 	set_sender(&r, &sender);
+	r.rtx = r.rtx && !has_waited(&r, sender.sk);
 	submit(ctx, &r);
 	return 0;
 }
 
 /*
  * Tracepoint netif_receive_skb: what a device received for this host. skb->data is the IP header, or the rest
- * of a VLAN tag before it. A bridge hands what is for this host up a second time, through its own device.
+ * of a VLAN tag before it.
  */
 static __always_inline int on_netif_receive_skb(void *ctx, struct sk_buff *skb)
 {
+	struct net_device *dev;
 	struct tcp_record r = {};
 	struct sk_buff buff;
 	const u8 *ip;
@@ -500,7 +595,8 @@ static __always_inline int on_netif_receive_skb(void *ctx, struct sk_buff *skb)
 	u32 len, pulled;
 
 	READ_ALL(buff, skb);
-	if (pkt_type_of(&buff) != PACKET_HOST)
+	dev = find_receiver(&buff);
+	if (!dev)
 		return 0;
 	protocol = buff.protocol;
 	ip = buff.data;
@@ -510,11 +606,15 @@ static __always_inline int on_netif_receive_skb(void *ctx, struct sk_buff *skb)
 		ip += VLAN_HLEN;
 		len -= VLAN_HLEN;
 	}
-	if (READ(buff.dev->priv_flags) & (IFF_BRIDGE_PORT | IFF_OVS_DATAPATH))
+	if (READ(dev->priv_flags) & (IFF_BRIDGE_PORT | IFF_OVS_DATAPATH)) {
+		forget_received();
 		return 0;
-	begin(&r, TCP_DIR_RECEIVE, read_dev_netns(buff.dev));
+	}
+	begin(&r, TCP_DIR_RECEIVE, read_dev_netns(dev));
 	pulled = read_packet(&r, protocol, ip, len);
-	if (!pulled || !has_header(&buff, pulled))
+	if (!pulled || !has_header(&buff, pulled) || !TCPIO_WANTED(&r) || is_seen_below(&r, dev))
 		return 0;
-	return receive_skb(ctx, &r, &buff);
+	set_segs(&r, &buff);
+	submit(ctx, &r);
+	return 0;
 }

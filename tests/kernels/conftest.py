@@ -16,17 +16,16 @@ pytest.register_assert_rewrite("tests.live.claims")
 from tests.kernels.inside import SUMMARY  # noqa: E402
 from tests.kernels.kernels import KERNELS, Kernel  # noqa: E402
 from tests.kernels.vm import OUTPUT, VmFailed, find_lacking, run_in_vm  # noqa: E402
-from tests.live.record import FAILURE  # noqa: E402
 from tests.live.recorded import Recorded  # noqa: E402
 from tests.live.recordings import Recording  # noqa: E402
-from tests.live.selection import Place, parametrize, selected  # noqa: E402
+from tests.live.selection import Place, parametrize, read_recording, selected  # noqa: E402
 from tests.live.termination import ending_by  # noqa: E402
 
 PLACES = tuple(
     Place(kernel.name, rung, lambda recording: recording.is_for_vms) for kernel in KERNELS for rung in kernel.rungs
 )
 
-recorded, single, big, on_loopback, of_kinds = (selected() for _ in range(5))
+recorded, single, big, on_loopback, with_middle, of_kinds = (selected() for _ in range(6))
 
 
 class VmLibrary:
@@ -39,7 +38,6 @@ class VmLibrary:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._booted: dict[str, str] = {}  # kernel -> why it failed
-        self._recorded: dict[Path, Recorded] = {}
 
     def boot(self, kernel: Kernel) -> Path:
         """Give the folder with all that a kernel's VM wrote."""
@@ -71,9 +69,7 @@ class VmLibrary:
         """Give a recording."""
         kernel = next(kernel for kernel in KERNELS if kernel.name == place.name)
         folder = self.boot(kernel) / place.rung / recording.name
-        if (folder / FAILURE).exists():
-            pytest.fail((folder / FAILURE).read_text())
-        return self._recorded.setdefault(folder, Recorded(folder))
+        return read_recording(folder)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -18,7 +18,7 @@ from tests.live.kinds import CLIENT, KINDS, SERVER, Kind, repeated
 from tests.live.links import MTU
 from tests.live.recorded import EndRecorded, Recorded, by_flow, differences, made_by, scenario_of
 from tests.live.segments import RECEIVE, SEND, Segment
-from tests.live.topologies import IPV4, IPV6, MAPPED
+from tests.live.topologies import IPV4, IPV6, MAPPED, routed
 
 _IPV4_MOST = 0xFFFF  # bytes that IPv4's header can say
 _FULL = (MTU - 52, MTU - 72)  # bytes of payload: less the headers of IPv4, of IPv6, and of TCP with timestamps
@@ -204,6 +204,14 @@ def test_a_handshake_reads_as_it_happened(on_loopback: Recorded) -> None:
         return other if len(other) > end.may_miss else []
 
     _hold(on_loopback, wrong)
+
+
+def test_what_is_only_passed_on_is_not_shown(with_middle: Recorded) -> None:
+    # But that a device cannot know of what it receives whether IP will forward it.
+    is_unknown = with_middle.is_device_view and with_middle.recording.topology is routed
+    shown = [s for s in with_middle.middle if not (is_unknown and s.key.dir == RECEIVE)]
+
+    assert shown == []
 
 
 # Against the kernel's own counts, in a namespace where nothing else happened.

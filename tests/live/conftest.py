@@ -12,17 +12,16 @@ import pytest
 pytest.register_assert_rewrite("tests.live.claims")
 
 from tests.live.programs import CHECKOUT  # noqa: E402
-from tests.live.record import FAILURE  # noqa: E402
 from tests.live.recorded import Recorded  # noqa: E402
 from tests.live.recordings import Recording  # noqa: E402
-from tests.live.selection import Place, parametrize, selected  # noqa: E402
+from tests.live.selection import Place, parametrize, read_recording, selected  # noqa: E402
 from tests.live.termination import ending_by  # noqa: E402
 from tests.live.topologies import Network, loopback  # noqa: E402
 
 PLACES = (Place("", "tracepoint", lambda _: True),)
 """Raw tracepoints are what every kernel has that tcpio runs on, so this never may be skipped."""
 
-recorded, single, big, on_loopback, of_kinds = (selected() for _ in range(5))
+recorded, single, big, on_loopback, with_middle, of_kinds = (selected() for _ in range(6))
 
 
 class LocalLibrary:
@@ -34,24 +33,22 @@ class LocalLibrary:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._recorded: dict[tuple[Place, Recording], Recorded] = {}
+        self._made: set[Path] = set()
 
     def get(self, place: Place, recording: Recording) -> Recorded:
         """Give a recording."""
-        if (place, recording) not in self._recorded:
-            folder = self._folder / place.rung
-            command = [sys.executable, "-m", "tests.live.record", str(folder), "--attach", place.rung, recording.name]
-            if _run(command):
-                pytest.fail((folder / recording.name / FAILURE).read_text())
-            self._recorded[place, recording] = Recorded(folder / recording.name)
-        return self._recorded[place, recording]
+        folder = self._folder / place.rung
+        if folder / recording.name not in self._made:
+            _run([sys.executable, "-m", "tests.live.record", str(folder), "--attach", place.rung, recording.name])
+            self._made.add(folder / recording.name)
+        return read_recording(folder / recording.name)
 
 
-def _run(command: list[str]) -> int:
+def _run(command: list[str]) -> None:
     # To the end, also if this is told to end before: it has things to remove.
     with subprocess.Popen(command, cwd=CHECKOUT) as process:
         try:
-            return process.wait()
+            process.wait()
         except BaseException:
             process.terminate()
             raise

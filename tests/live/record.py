@@ -13,9 +13,10 @@ from typing import NoReturn
 from tests.live.recorder import FACTS, record
 from tests.live.recordings import BY_NAME, RECORDINGS, Recording
 from tests.live.termination import ending_by
+from tests.live.topologies import NoSuchDevice
 
-FAILURE = "failure.txt"
-"""In the folder of a recording that could not be made: why."""
+FAILURE, LACKING = "failure.txt", "lacking.txt"
+"""In the folder of a recording that could not be made: why; or what the kernel lacks for it."""
 
 
 def record_all(recordings: Iterable[Recording], rung: str, folder: Path) -> bool:
@@ -26,13 +27,19 @@ def record_all(recordings: Iterable[Recording], rung: str, folder: Path) -> bool
         try:
             facts = json.loads((record(recording, rung, folder) / FACTS).read_text())
             outcome = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in facts["seconds"].items())
+        except NoSuchDevice as error:
+            _note(folder / recording.name / LACKING, str(error))
+            outcome = str(error)
         except Exception:  # noqa: BLE001  the others are still wanted
-            to = folder / recording.name
-            to.mkdir(parents=True, exist_ok=True)
-            (to / FAILURE).write_text(traceback.format_exc())
+            _note(folder / recording.name / FAILURE, traceback.format_exc())
             outcome, is_complete = "failed", False
         sys.stderr.write(f"{rung} {recording.name}: {outcome}, {time.monotonic() - began:.1f} s\n")
     return is_complete
+
+
+def _note(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tests.live.namespaces import wait_until
+from tests.live.namespaces import Namespace, wait_until
 from tests.live.peers import Peers
 from tests.live.plain_traffic import pinned
 from tests.live.programs import READY, TCPIO, Program
@@ -28,6 +28,9 @@ EXTRA_COLUMNS = ("segs", "seq", "ack", "win", "rtx", "state", "netns")
 FACTS = "facts.json"
 SIDES = ("client", "server")
 """What the ends' files are called; there is one end on loopback."""
+
+MIDDLE = "middle"
+"""What the files of a namespace between the ends are called, if one is watched."""
 
 PHASES = ("start", "traffic", "end")
 """What the time is taken of."""
@@ -65,7 +68,9 @@ def _record(recording: Recording, rung: str, scratch: Path) -> bool:
     with recording.topology(recording.has_super_segments) as network, ExitStack() as stack:
         sides = list(zip(SIDES, network.ends, strict=False))
         captures = [stack.enter_context(capturing(end, side, scratch)) for side, end in sides]
-        traces = [stack.enter_context(_tracing(end, side, scratch, rung)) for side, end in sides]
+        traces = [stack.enter_context(_tracing(end.namespace, side, scratch, rung)) for side, end in sides]
+        if network.middle:
+            traces.append(stack.enter_context(_tracing(network.middle, MIDDLE, scratch, rung)))
         for trace in traces:
             trace.wait_for(READY)
         times.append(time.monotonic())
@@ -80,7 +85,7 @@ def _record(recording: Recording, rung: str, scratch: Path) -> bool:
         facts: dict[str, Any] = {"rung": rung, "kernel": os.uname().release, "made": made, "ends": {}}
         times.append(time.monotonic())
         facts["seconds"] = dict(zip(PHASES, (end - begin for begin, end in pairwise(times)), strict=True))
-        for (side, end), earlier, later, status in zip(sides, before, after, statuses, strict=True):
+        for (side, end), earlier, later, status in zip(sides, before, after, statuses, strict=False):
             facts["ends"][side] = {
                 "netns": end.namespace.inode,
                 "addresses": [*end.addresses.values(), *end.second.values()],
@@ -104,9 +109,9 @@ def capturing(end: End, side: str, folder: Path) -> Iterator[Program]:
 
 
 @contextmanager
-def _tracing(end: End, side: str, scratch: Path, rung: str) -> Iterator[Program]:
+def _tracing(namespace: Namespace, side: str, scratch: Path, rung: str) -> Iterator[Program]:
     columns = ",".join(EXTRA_COLUMNS)
-    options = f"--netns {end.namespace.name} --attach {rung} -t --time-format epoch -o +{columns}"
+    options = f"--netns {namespace.name} --attach {rung} -t --time-format epoch -o +{columns}"
     command = [*TCPIO, "trace", *options.split(), "-w", str(scratch / f"{side}.txt")]
     with Program(command, scratch / f"{side}.stderr") as trace:
         yield trace

@@ -4,7 +4,19 @@
 from dataclasses import dataclass
 
 from tests.live.scenarios import SCENARIOS
-from tests.live.topologies import IPV4, IPV6, MAPPED, Topology, loopback, routed, veth
+from tests.live.topologies import (
+    IPV4,
+    IPV6,
+    MAPPED,
+    Topology,
+    bridge,
+    loopback,
+    macvlan,
+    routed,
+    stacked,
+    switched,
+    veth,
+)
 
 _PLAIN = (
     "handshakes",
@@ -36,6 +48,7 @@ _MAPPED = (
     *("dropped_segment", "dropped_tail", "lost_handshake", "time_wait_ack", "keepalive", "requests", "bad_checksum"),
     *_RARE,
 )
+_FEW = ("handshakes", "request_response", "refused", "resets", "time_wait_reset")
 _SUPER = ("handshakes", "bulk", "request_response", "zero_window", "both_cpus")
 
 
@@ -76,6 +89,10 @@ RECORDINGS = (
     Recording("veth", veth, _PLAIN),
     Recording("veth-super", veth, _SUPER, (IPV4, IPV6), has_super_segments=True),
     Recording("routed", routed, _PLAIN + _LOSSY + _RARE + _FORGED, is_for_vms=True),
+    Recording("bridge", bridge, _FEW),
+    Recording("switched", switched, _FEW),
+    Recording("macvlan", macvlan, _FEW),
+    Recording("stacked", stacked, _FEW, is_for_vms=True),
 )
 
 BY_NAME = {recording.name: recording for recording in RECORDINGS}

@@ -3,24 +3,28 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
 from tests.live.kinds import KINDS
+from tests.live.record import FAILURE, LACKING
 from tests.live.recorded import Recorded
 from tests.live.recordings import RECORDINGS, Recording
-from tests.live.topologies import loopback
+from tests.live.topologies import loopback, macvlan, routed, switched
 
 SELECTIONS: dict[str, Callable[[Recording], bool]] = {
     "recorded": lambda _: True,
     "single": lambda recording: not recording.has_super_segments,
     "big": lambda recording: recording.has_super_segments,
     "on_loopback": lambda recording: recording.topology is loopback,
+    "with_middle": lambda recording: recording.topology in (routed, switched, macvlan),
     "of_kinds": lambda recording: {kind.scenario for kind in KINDS} <= set(recording.scenarios),
 }
-"""Arguments of claims: any recording; a line is a packet; there are super-segments; both directions are at one end; all
-kinds of segments are there."""
+"""Arguments of claims: any recording; a line is a packet; there are super-segments; both directions are at one end;
+there is a namespace between the ends; all kinds of segments are there."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,16 @@ class Place:
     name: str
     rung: str
     takes: Callable[[Recording], bool]
+
+
+@cache
+def read_recording(folder: Path) -> Recorded:
+    """Read a recording; fail if it could not be made, and skip if the kernel lacks what it wants."""
+    if (folder / FAILURE).exists():
+        pytest.fail((folder / FAILURE).read_text())
+    if (folder / LACKING).exists():
+        pytest.skip((folder / LACKING).read_text())
+    return Recorded(folder)
 
 
 class Library(Protocol):

@@ -41,11 +41,13 @@ class Network:
         client: The end that connects.
         server: The end that is connected to; the same one on loopback.
         router: Where packets between them are forwarded, if they are.
+        middle: Where all packets pass, and none is from there or for there.
     """
 
     client: End
     server: End
     router: Namespace | None = None
+    middle: Namespace | None = None
 
     @property
     def ends(self) -> tuple[End, ...]:
@@ -55,6 +57,10 @@ class Network:
 
 Topology = Callable[[bool], AbstractContextManager[Network]]
 """Makes a network; the argument tells whether its devices take super-segments."""
+
+
+class NoSuchDevice(Exception):
+    """This kernel has no devices of a type."""
 
 
 _numbers = itertools.count()
@@ -128,4 +134,87 @@ def routed(has_super_segments: bool) -> Iterator[Network]:  # noqa: FBT001  as T
         )
         router.set("ipv4/ip_forward", 1)
         router.set("ipv6/conf/all/forwarding", 1)
-        yield Network(client, server, router)
+        yield Network(client, server, router, router)
+
+
+_ON_A = {IPV4: "192.0.2.1", IPV6: "2001:db8:1::1"}
+_ON_B = {IPV4: "192.0.2.2", IPV6: "2001:db8:1::2"}
+
+
+def _add(namespace: Namespace, device: str, kind: str, options: str = "", lower: str = "") -> None:
+    # A device on top of another one.
+    on = f"link {lower} " if lower else ""
+    try:
+        namespace.ip(f"link add {on}{device} type {kind} {options}")
+    except RuntimeError as error:
+        if "Unknown device type" in str(error) or "not supported" in str(error):
+            raise NoSuchDevice(f"this kernel has no devices of type {kind}") from error
+        raise
+
+
+def _enslave(namespace: Namespace, master: str, *devices: str) -> None:
+    for device in devices:
+        _limit(namespace, device, has_super_segments=False)
+        namespace.ip(f"link set {device} down", f"link set {device} master {master}", f"link set {device} up")
+
+
+@contextmanager
+def bridge(has_super_segments: bool) -> Iterator[Network]:  # noqa: FBT001  as Topology
+    """The client's end of the cable is the port of a bridge, which has the address."""
+    with namespaces(_names("ab")) as (a, b):
+        client, server = End(a, "bridge", _ON_A), End(b, "veth-b", _ON_B)
+        _veth(a, "veth-a", b, server.device)
+        _add(a, client.device, "bridge")
+        _enslave(a, client.device, "veth-a")
+        for end in (client, server):
+            _set_up(end.namespace, end.device, end.addresses, has_super_segments=has_super_segments)
+        yield Network(client, server)
+
+
+@contextmanager
+def switched(has_super_segments: bool) -> Iterator[Network]:  # noqa: FBT001  as Topology
+    """A bridge between the ends, in a namespace of its own."""
+    with namespaces(_names("abs")) as (a, b, switch):
+        client, server = End(a, "veth-a", _ON_A), End(b, "veth-b", _ON_B)
+        _add(switch, "bridge", "bridge")
+        for end, port in ((client, "to-a"), (server, "to-b")):
+            _veth(end.namespace, end.device, switch, port)
+            _enslave(switch, "bridge", port)
+            _set_up(end.namespace, end.device, end.addresses, has_super_segments=has_super_segments)
+        switch.ip("link set bridge up")
+        yield Network(client, server, middle=switch)
+
+
+@contextmanager
+def macvlan(has_super_segments: bool) -> Iterator[Network]:  # noqa: FBT001  as Topology
+    """Both ends are macvlan devices of one cable's end and of the other's, moved out of its namespace."""
+    with namespaces(_names("abm")) as (a, b, middle):
+        client, server = End(a, "macvlan-a", _ON_A), End(b, "macvlan-b", _ON_B)
+        _veth(middle, "to-a", middle, "to-b")
+        for end, lower in ((client, "to-a"), (server, "to-b")):
+            _limit(middle, lower, has_super_segments=has_super_segments)
+            middle.ip(f"link set {lower} up")
+            _add(middle, end.device, "macvlan", "mode bridge", lower)
+            middle.ip(f"link set {end.device} netns {end.namespace.name}")
+            _set_up(end.namespace, end.device, end.addresses, has_super_segments=has_super_segments)
+        yield Network(client, server, middle=middle)
+
+
+@contextmanager
+def stacked(has_super_segments: bool) -> Iterator[Network]:  # noqa: FBT001  as Topology
+    """The client's bridge has a VLAN of a bond of a cable's end as its port; the server's VLAN is on the other end."""
+    with namespaces(_names("ab")) as (a, b):
+        client, server = End(a, "bridge", _ON_A), End(b, "vlan", _ON_B)
+        _veth(a, "veth-a", b, "veth-b")
+        _add(a, "bond", "bond", "mode active-backup miimon 100")
+        _enslave(a, "bond", "veth-a")
+        a.ip("link set bond up")
+        _add(a, "vlan", "vlan", "id 5", "bond")
+        _add(a, "bridge", "bridge")
+        _enslave(a, "bridge", "vlan")
+        _limit(b, "veth-b", has_super_segments=has_super_segments)
+        b.ip("link set veth-b up")
+        _add(b, "vlan", "vlan", "id 5", "veth-b")
+        for end in (client, server):
+            _set_up(end.namespace, end.device, end.addresses, has_super_segments=has_super_segments)
+        yield Network(client, server)
