@@ -7,8 +7,10 @@ permitted has no answer.
 
 import errno
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tcpio.errors import NotPermitted, UnsupportedKernel
@@ -16,16 +18,19 @@ from tcpio.kernel import syscall
 from tcpio.kernel.btf import KERNEL_BTF, Btf
 from tcpio.kernel.compile import import_bcc
 from tcpio.kernel.cpus import read_online_cpus
-from tcpio.kernel.hooks import Hook, Kind
+from tcpio.kernel.hooks import PARAMETERS, Hook, Kind
 from tcpio.kernel.load import KPROBE_PMU, attach_hook, load_hook, read_kprobe_type
 from tcpio.kernel.source import MissingParameterError, arguments
 from tcpio.schema.support import YES, Support, Verdict
 
 LOCKDOWN = Path("/sys/kernel/security/lockdown")
+SYMBOLS = Path("/proc/kallsyms")
 _STATUS = Path("/proc/self/status")
 
 # include/uapi/linux/capability.h
 _CAP_SYS_ADMIN, _CAP_PERFMON, _CAP_BPF = 21, 38, 39
+
+_TWIN = rb" (%s(?:\.(?:part|isra|constprop)\.\d+)+)\s"  # as GCC names them
 
 _RUN_AS_ROOT = "run as root, or with CAP_BPF and CAP_PERFMON"
 
@@ -95,13 +100,39 @@ def require_privileges() -> None:
 
 
 def ask_hook(btf: Btf, hook: Hook) -> Verdict:
-    """Ask the kernel whether a program can be attached at a hook, by attaching one that does nothing."""
+    """Ask the kernel whether a hook sees all that passes: by attaching a program that does nothing, and for twins."""
     try:
         arguments(hook, btf.find_parameters(hook.target))
     except MissingParameterError as error:
         return Verdict(Support.NO, str(error))
-    if hook.kind is Kind.KPROBE:
-        return _ask_kprobe(hook.target)
+    verdict = _ask_kprobe(hook.target) if hook.kind is Kind.KPROBE else _ask_program(btf, hook)
+    if verdict.support is not Support.YES or hook.kind is Kind.RAW_TRACEPOINT:
+        return verdict
+    twins = read_twins().get(hook.target)
+    return (
+        Verdict(Support.NO, f"callers may pass by it: the compiler has made {', '.join(twins)} of it") if twins else YES
+    )
+
+
+@cache
+def read_twins() -> dict[str, tuple[str, ...]]:
+    """Read which of the functions that tcpio hooks the compiler has also made parts or copies of.
+
+    GCC lets callers enter these instead, with parameters that BTF does not describe. ``.cold`` is none of them: it is
+    jumped to from the function itself.
+
+    Returns:
+        Function -> its twins; empty where the kernel does not name its symbols.
+    """
+    try:
+        symbols = SYMBOLS.read_bytes()
+    except OSError:
+        return {}
+    found = {name: re.findall(_TWIN % name.encode(), symbols) for name in PARAMETERS if f" {name}.".encode() in symbols}
+    return {name: tuple(twin.decode() for twin in dict.fromkeys(twins)) for name, twins in found.items() if twins}
+
+
+def _ask_program(btf: Btf, hook: Hook) -> Verdict:
     try:
         program = load_hook(hook, syscall.EMPTY_PROGRAM, btf)
     except OSError as error:

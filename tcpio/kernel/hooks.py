@@ -212,11 +212,20 @@ def choose(ask: Ask, *, rung: Rung | None, directions: Sequence[Direction], has_
             continue
         device = [way for way in sites[0].ways if way.rung is _DEVICE_RUNG and rung in (None, _DEVICE_RUNG)]
         seen = _choose_way(sites[0], ask, device)
-        choices += [
-            Choice(choice.site, seen.way or choice.way, choice.refused + (() if choice.way else seen.refused))
-            for choice in near
-        ]
+        blind = ", ".join(f"'{choice.site.name}'" for choice in near if choice.way is None)
+        choices += [_take_device(choice, seen, blind) for choice in near]
     return tuple(choices)
+
+
+def _take_device(choice: Choice, seen: Choice, blind: str) -> Choice:
+    # For a site that cannot be seen otherwise, or for one that could be but for its neighbours.
+    if choice.way is None:
+        return Choice(choice.site, seen.way, choice.refused + seen.refused)
+    if seen.way is None:
+        return choice
+    hooks = " + ".join(str(hook) for hook in choice.way.hooks)
+    reason = f"{hooks}: the device shows all of this direction or none, and it is needed for {blind}"
+    return Choice(choice.site, seen.way, (*choice.refused, (choice.way, reason)))
 
 
 def _near_ways(site: Site, rung: Rung | None) -> list[Way]:

@@ -98,7 +98,12 @@ class Attached:
     def read_missed(self) -> dict[Hook, int | None]:
         """Read how often the kernel did not run a program that it should have run; None where it does not tell."""
         return {
-            hook: self._read_kprobe_missed(hook, fd) if hook.kind is Kind.KPROBE else syscall.read_recursion_misses(fd)
+            hook: self._read_kprobe_missed(hook, fd)
+            if hook.kind is Kind.KPROBE
+            # Linux 5.12 began to skip these, and to count that, at once (ca06f55b9002 "bpf: Add per-program recursion
+            # prevention mechanism", 9ed9e9ba2337 "bpf: Count the number of times recursion was prevented"): a kernel
+            # that does not count skips none.
+            else syscall.read_recursion_misses(fd) or 0
             for hook, fd in self._program_fds.items()
         }
 

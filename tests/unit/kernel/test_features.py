@@ -16,6 +16,7 @@ from tcpio.kernel.features import (
     has_privileges,
     read_capabilities,
     read_lockdown,
+    read_twins,
     require_privileges,
 )
 from tcpio.kernel.hooks import Hook, Kind
@@ -181,6 +182,58 @@ def test_a_function_without_what_is_read_is_a_no() -> None:
     btf = Kernel(without=["tcp_v4_rcv"]).btf()
 
     assert ask_hook(btf, FENTRY) == Verdict(Support.NO, "the kernel's BTF does not describe this function")
+
+
+SYMBOLS = """\
+0000000000000000 T tcp_v4_rcv
+0000000000000000 t tcp_v4_rcv.cold
+0000000000000000 t my_tcp_v4_rcv.part.0
+0000000000000000 t tcp_v6_rcv.constprop.0.isra.0\t[ipv6]
+0000000000000000 t ip6_xmit.part.0
+0000000000000000 t ip6_xmit.part.0.cold
+0000000000000000 t ip6_xmit.isra.1
+0000000000000000 t ip6_xmit.part.0
+0000000000000000 T net_dev_queue.part.0
+"""
+
+
+@pytest.fixture
+def symbols(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    path = tmp_path / "kallsyms"
+    path.write_text(SYMBOLS)
+    monkeypatch.setattr(features, "SYMBOLS", path)
+    read_twins.cache_clear()
+    yield path
+    read_twins.cache_clear()
+
+
+@pytest.mark.usefixtures("symbols")
+def test_parts_and_copies_that_callers_enter_are_twins() -> None:
+    assert read_twins() == {
+        "tcp_v6_rcv": ("tcp_v6_rcv.constprop.0.isra.0",),
+        "ip6_xmit": ("ip6_xmit.part.0", "ip6_xmit.isra.1"),
+        "net_dev_queue": ("net_dev_queue.part.0",),
+    }
+
+
+def test_without_symbols_no_twins_are_known(symbols: Path) -> None:
+    symbols.unlink()
+
+    assert read_twins() == {}
+
+
+@pytest.mark.usefixtures("opened", "symbols")
+@pytest.mark.parametrize("kind", [Kind.FENTRY, Kind.KPROBE])
+def test_a_function_with_twins_is_a_no(kind: Kind) -> None:
+    reason = "callers may pass by it: the compiler has made ip6_xmit.part.0, ip6_xmit.isra.1 of it"
+
+    assert ask_hook(BTF, Hook(kind, "ip6_xmit")) == Verdict(Support.NO, reason)
+    assert ask_hook(BTF, Hook(kind, "tcp_v4_rcv")) == YES
+
+
+@pytest.mark.usefixtures("opened", "symbols")
+def test_a_tracepoint_has_no_twins() -> None:
+    assert ask_hook(BTF, TRACEPOINT) == YES
 
 
 @pytest.mark.usefixtures("opened")

@@ -179,6 +179,24 @@ def test_the_device_is_taken_for_all_sites_of_a_direction_or_for_none(direction:
     assert len(hooks_of(choices)) == 1
 
 
+def test_a_better_way_that_its_neighbour_lacks_is_told_with_that_reason() -> None:
+    kernel = kernel_with(Kind.FENTRY, Kind.RAW_TRACEPOINT, without=["fentry:tcp_v6_rcv"])
+    ipv4, ipv6 = choose(kernel, rung=None, directions=(Direction.RECEIVE,), has_ipv6=True)
+
+    assert [reason for _, reason in ipv4.refused] == [
+        "fentry:tcp_v4_rcv: the device shows all of this direction or none, and it is needed for 'receive: IPv6'"
+    ]
+    assert [reason for _, reason in ipv6.refused] == ["fentry:tcp_v6_rcv: no", "kprobe:tcp_v6_rcv: no"]
+
+
+def test_a_way_that_could_be_stays_where_the_device_cannot() -> None:
+    kernel = kernel_with(Kind.FENTRY, without=["fentry:tcp_v6_rcv"])
+    ipv4, ipv6 = choose(kernel, rung=None, directions=(Direction.RECEIVE,), has_ipv6=True)
+
+    assert ipv4.way is not None
+    assert ipv6.way is None
+
+
 def test_what_cannot_be_told_is_not_taken() -> None:
     unsure = Verdict(Support.UNKNOWN, "not permitted")
     choices = choose(lambda _: unsure, rung=None, directions=BOTH, has_ipv6=True)

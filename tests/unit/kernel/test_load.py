@@ -147,12 +147,18 @@ def test_if_one_cannot_be_attached_none_runs(kernel: FakeKernel) -> None:
         assert not Path(f"/proc/self/fd/{kernel.fds[4]}").exists()
 
 
-def test_a_kprobe_is_missed_in_two_ways(kernel: FakeKernel) -> None:
+@pytest.mark.usefixtures("kernel")
+def test_a_kprobe_is_missed_in_two_ways() -> None:
     with attach(FENTRY, KPROBE) as attached:
         attached.attach()
         assert attached.read_missed() == {FENTRY: 5, KPROBE: 12}
-        kernel.misses["program"] = None
-        assert attached.read_missed() == {FENTRY: None, KPROBE: None}
+
+
+def test_where_nothing_is_counted_kprobes_alone_are_skipped(kernel: FakeKernel) -> None:
+    kernel.misses["program"] = None
+    with attach(*HOOKS) as attached:
+        attached.attach()
+        assert attached.read_missed() == {FENTRY: 0, KPROBE: None, TRACEPOINT: 0}
 
 
 def test_what_was_missed_is_known_after_detaching(kernel: FakeKernel) -> None:
