@@ -25,7 +25,7 @@ PLACES = tuple(
     Place(kernel.name, rung, lambda recording: recording.is_for_vms) for kernel in KERNELS for rung in kernel.rungs
 )
 
-recorded, single, big, on_loopback, with_middle, of_kinds = (selected() for _ in range(6))
+recorded, single, big, on_loopback, with_middle, counted, of_kinds = (selected() for _ in range(7))
 
 
 class VmLibrary:

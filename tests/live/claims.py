@@ -20,6 +20,7 @@ from tests.live.recorded import EndRecorded, Recorded, by_flow, differences, mad
 from tests.live.segments import RECEIVE, SEND, Segment
 from tests.live.topologies import IPV4, IPV6, MAPPED, routed
 
+_FLOOD = 300_000  # segments: fewer may show nothing of what the kernel skips
 _IPV4_MOST = 0xFFFF  # bytes that IPv4's header can say
 _FULL = (MTU - 52, MTU - 72)  # bytes of payload: less the headers of IPv4, of IPv6, and of TCP with timestamps
 _HANDSHAKE = ("-> SYN", "<- SYN", "-> SYN|ACK", "<- SYN|ACK", "-> ACK", "<- ACK")
@@ -249,6 +250,15 @@ def test_segments_sent_again_are_retrans_segs(recorded: Recorded) -> None:
         return _falls_short_in_segs(end, _segs(_sent(end.traced), "1"), expected)
 
     _hold(recorded, wrong)
+
+
+def test_printed_lost_and_missed_are_all_that_the_kernel_counted(counted: Recorded) -> None:
+    (end,) = counted.ends
+    total = sum(end.counted(name) for name in ("TcpInSegs", "TcpOutSegs", "TcpRetransSegs"))
+    seen = sum(end.counts[name] for name in ("printed", "lost", "missed"))
+
+    assert total >= _FLOOD
+    assert seen == total if end.is_countable else 0.9 * total < seen <= total, end.said
 
 
 def test_resets_sent_are_out_rsts(recorded: Recorded) -> None:

@@ -7,13 +7,15 @@ import select
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from tests.live.namespaces import DEADLINE_S, wait_until
 from tests.live.peers import Peers, reset_on_close
 from tests.live.topologies import IPV4
 
 BULK_BYTES = 4_000_037
+FLOOD_BYTES = 15_000_017
+_FLOODS = 4
 _SCTP = 132
 _PROBES = 2
 
@@ -195,6 +197,18 @@ def other_protocols(peers: Peers) -> None:
                 udp.sendto(like_tcp, (address, 9))
                 sctp.sendto(like_tcp, (address, 0))
         pair.close()
+
+
+def flood(peers: Peers) -> None:
+    """Have four connections at once, each of which moves tens of megabytes up and down at the same time."""
+    with ThreadPoolExecutor(2 * _FLOODS) as threads, ExitStack() as stack:
+        pairs = [peers.pair(stack.enter_context(peers.listening(offset))) for offset in range(_FLOODS)]
+        work = [threads.submit(pair.up, FLOOD_BYTES) for pair in pairs]
+        work += [threads.submit(pair.down, FLOOD_BYTES) for pair in pairs]
+        for part in work:
+            part.result()
+        for pair in pairs:
+            pair.close()
 
 
 def both_cpus(peers: Peers) -> None:

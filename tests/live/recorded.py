@@ -69,14 +69,18 @@ class EndRecorded:
         return read_counts(self.said)
 
     @property
-    def may_miss(self) -> int:
-        """How many segments may be missing, by tcpio's own words.
+    def is_countable(self) -> bool:
+        """Whether tcpio knows how many segments it missed.
 
         It says when it cannot know that for kprobes. They are skipped while another one runs on the same CPU, so one
         that stands beside fentry, where softirqs alone come by, is not.
         """
-        is_countable = _UNCOUNTABLE not in self.said or _BESIDE_FENTRY in self.said
-        return self.counts["missed"] + (0 if is_countable else math.ceil(_MISSED_BY_KPROBES * len(self.captured)))
+        return _UNCOUNTABLE not in self.said or _BESIDE_FENTRY in self.said
+
+    @property
+    def may_miss(self) -> int:
+        """How many segments may be missing, by tcpio's own words."""
+        return self.counts["missed"] + (0 if self.is_countable else math.ceil(_MISSED_BY_KPROBES * len(self.captured)))
 
     def counted(self, name: str) -> int:
         """How often the kernel counted, by nstat's name."""

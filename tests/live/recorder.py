@@ -67,8 +67,10 @@ def _record(recording: Recording, rung: str, scratch: Path) -> bool:
     times = [time.monotonic()]
     with recording.topology(recording.has_super_segments) as network, ExitStack() as stack:
         sides = list(zip(SIDES, network.ends, strict=False))
-        captures = [stack.enter_context(capturing(end, side, scratch)) for side, end in sides]
-        traces = [stack.enter_context(_tracing(end.namespace, side, scratch, rung)) for side, end in sides]
+        captured = [] if recording.is_counted_only else sides
+        captures = [stack.enter_context(capturing(end, side, scratch)) for side, end in captured]
+        to = "/dev/null" if recording.is_counted_only else ""
+        traces = [stack.enter_context(_tracing(end.namespace, side, scratch, rung, to)) for side, end in sides]
         if network.middle:
             traces.append(stack.enter_context(_tracing(network.middle, MIDDLE, scratch, rung)))
         for trace in traces:
@@ -76,7 +78,7 @@ def _record(recording: Recording, rung: str, scratch: Path) -> bool:
         times.append(time.monotonic())
         before = [end.namespace.counters() for _, end in sides]
         made = [_make(name, network, family) for family, name in recording.traffic]
-        mark_the_end(network, [scratch / f"{side}.pcap" for side, _ in sides])
+        mark_the_end(network, [scratch / f"{side}.pcap" for side, _ in captured])
         after = [end.namespace.counters() for _, end in sides]
         times.append(time.monotonic())
         statuses = [trace.stop() for trace in traces]
@@ -109,10 +111,10 @@ def capturing(end: End, side: str, folder: Path) -> Iterator[Program]:
 
 
 @contextmanager
-def _tracing(namespace: Namespace, side: str, scratch: Path, rung: str) -> Iterator[Program]:
+def _tracing(namespace: Namespace, side: str, scratch: Path, rung: str, to: str = "") -> Iterator[Program]:
     columns = ",".join(EXTRA_COLUMNS)
     options = f"--netns {namespace.name} --attach {rung} -t --time-format epoch -o +{columns}"
-    command = [*TCPIO, "trace", *options.split(), "-w", str(scratch / f"{side}.txt")]
+    command = [*TCPIO, "trace", *options.split(), "-w", to or str(scratch / f"{side}.txt")]
     with Program(command, scratch / f"{side}.stderr") as trace:
         yield trace
 

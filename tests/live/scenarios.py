@@ -49,6 +49,7 @@ SCENARIOS = (
     Scenario(plain_traffic.keepalive),
     Scenario(plain_traffic.other_protocols),
     Scenario(plain_traffic.both_cpus, is_pinned=False),
+    Scenario(plain_traffic.flood, is_pinned=False),
     Scenario(lossy_traffic.dropped_segment),
     Scenario(lossy_traffic.dropped_tail),
     Scenario(lossy_traffic.lost_handshake),

@@ -16,15 +16,16 @@ from tests.live.recordings import RECORDINGS, Recording
 from tests.live.topologies import loopback, macvlan, routed, switched
 
 SELECTIONS: dict[str, Callable[[Recording], bool]] = {
-    "recorded": lambda _: True,
-    "single": lambda recording: not recording.has_super_segments,
+    "recorded": lambda recording: not recording.is_counted_only,
+    "single": lambda recording: not (recording.has_super_segments or recording.is_counted_only),
     "big": lambda recording: recording.has_super_segments,
     "on_loopback": lambda recording: recording.topology is loopback,
     "with_middle": lambda recording: recording.topology in (routed, switched, macvlan),
+    "counted": lambda recording: recording.is_counted_only,
     "of_kinds": lambda recording: {kind.scenario for kind in KINDS} <= set(recording.scenarios),
 }
 """Arguments of claims: any recording; a line is a packet; there are super-segments; both directions are at one end;
-there is a namespace between the ends; all kinds of segments are there."""
+there is a namespace between the ends; only counted; all kinds of segments are there."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
-from tests.live.links import allow_big_super_segments, forbid_super_segments
+from tests.live.links import MTU, allow_big_super_segments, forbid_super_segments
 from tests.live.namespaces import Namespace, namespaces, run
 
 IPV4 = "ipv4"
@@ -97,6 +97,18 @@ def loopback(has_super_segments: bool) -> Iterator[Network]:  # noqa: FBT001  as
         _limit(alone, "lo", has_super_segments=has_super_segments)
         end = End(alone, "lo", {IPV4: "127.0.0.1", IPV6: "::1"})
         yield Network(end, end)
+
+
+@contextmanager
+def steered(has_super_segments: bool) -> Iterator[Network]:  # noqa: FBT001  as Topology
+    """Loopback whose packets are received on any CPU (receive packet steering), and are as small as Ethernet's."""
+    with loopback(has_super_segments) as network:
+        network.client.namespace.ip(f"link set dev lo mtu {MTU}")
+        cpus = (1 << len(os.sched_getaffinity(0))) - 1
+        write = f"echo {cpus:x} > /sys/class/net/lo/queues/rx-0/rps_cpus"
+        # A namespace's devices are in a sysfs of its own, which ip-netns(8) mounts.
+        run("ip", "netns", "exec", network.client.namespace.name, "sh", "-c", write)
+        yield network
 
 
 @contextmanager
