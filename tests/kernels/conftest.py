@@ -25,7 +25,8 @@ PLACES = tuple(
     Place(kernel.name, rung, lambda recording: recording.is_for_vms) for kernel in KERNELS for rung in kernel.rungs
 )
 
-recorded, single, big, on_loopback, with_middle, counted, of_kinds = (selected() for _ in range(7))
+recorded, single, big, on_loopback, with_middle = (selected() for _ in range(5))
+losing_output, watching_all, counted, of_kinds = (selected() for _ in range(4))
 
 
 class VmLibrary:

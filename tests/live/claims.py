@@ -17,6 +17,7 @@ import pytest
 from tests.live.kinds import CLIENT, KINDS, SERVER, Kind, repeated
 from tests.live.links import MTU
 from tests.live.recorded import EndRecorded, Recorded, by_flow, differences, made_by, scenario_of
+from tests.live.recorder import ALL, MIDDLE
 from tests.live.segments import RECEIVE, SEND, Segment
 from tests.live.topologies import IPV4, IPV6, MAPPED, routed
 
@@ -210,9 +211,41 @@ def test_a_handshake_reads_as_it_happened(on_loopback: Recorded) -> None:
 def test_what_is_only_passed_on_is_not_shown(with_middle: Recorded) -> None:
     # But that a device cannot know of what it receives whether IP will forward it.
     is_unknown = with_middle.is_device_view and with_middle.recording.topology is routed
-    shown = [s for s in with_middle.middle if not (is_unknown and s.key.dir == RECEIVE)]
+    shown = [s for s in with_middle.beside(MIDDLE) if not (is_unknown and s.key.dir == RECEIVE)]
 
     assert shown == []
+
+
+def test_all_namespaces_together_are_each_of_them(watching_all: Recorded) -> None:
+    # What else the machine does is not looked at.
+    ends = {str(end.facts["netns"]) for end in watching_all.ends}
+    shown = [(_header(s), *s.extra.values()) for s in watching_all.beside(ALL) if s.extra["netns"] in ends]
+    expected = [(_header(s), *s.extra.values()) for end in watching_all.ends for s in end.traced]
+
+    assert len(ends) == len(watching_all.ends) > 1
+    assert differences(shown, expected, watching_all.may_miss) == []
+
+
+def test_what_netfilter_drops_on_output_tcp_has_sent_and_the_device_has_not(losing_output: Recorded) -> None:
+    dropped = losing_output.known("dropped").total()
+    end = losing_output.end(CLIENT)
+    unseen = len(_sent(end.traced)) - len(_sent(end.captured))
+    counted = end.counted("TcpOutSegs") + end.counted("TcpRetransSegs")
+
+    assert dropped > 0
+    assert _falls_short(end, unseen, 0 if losing_output.is_device_view else dropped) == ""
+    assert _falls_short(end, len(_sent(end.captured)) + dropped, counted) == ""
+
+
+@pytest.mark.parametrize("family", [IPV4, IPV6, MAPPED])
+def test_damaged_segments_are_received_and_counted_as_the_kernel_does(of_kinds: Recorded, family: str) -> None:
+    server, made = of_kinds.end(SERVER), of_kinds.made("bad_checksum", family)
+    received = made_by(server.traced, "bad_checksum", family, RECEIVE)
+    counted = made["counted"][SERVER]
+
+    assert made["counts"]["damaged"] == counted["TcpInCsumErrors"] == counted["TcpInSegs"] > 0
+    assert _falls_short(server, len(received), counted["TcpInSegs"]) == ""
+    assert made_by(server.traced, "bad_checksum", family, SEND) == []
 
 
 # Against the kernel's own counts, in a namespace where nothing else happened.

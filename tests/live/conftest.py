@@ -21,7 +21,8 @@ from tests.live.topologies import Network, loopback  # noqa: E402
 PLACES = (Place("", "tracepoint", lambda _: True),)
 """Raw tracepoints are what every kernel has that tcpio runs on, so this never may be skipped."""
 
-recorded, single, big, on_loopback, with_middle, counted, of_kinds = (selected() for _ in range(7))
+recorded, single, big, on_loopback, with_middle = (selected() for _ in range(5))
+losing_output, watching_all, counted, of_kinds = (selected() for _ in range(4))
 
 
 class LocalLibrary:

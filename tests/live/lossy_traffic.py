@@ -22,14 +22,16 @@ def nth(number: int) -> str:
 
 
 @contextmanager
-def treating(peers: Peers, *rules: str) -> Iterator[None]:
+def treating(peers: Peers, *rules: str, is_output: bool = False) -> Iterator[None]:
     """Have rules of nftables between the ends; count what they drop.
 
     On the router, which both ends' views of their own traffic leave out. Without one, packets are taken away behind the
-    device and before TCP.
+    device and before TCP; if it is the client's output, behind TCP and before the device.
     """
     where, hook = peers.network.client.namespace, "input"
-    if peers.network.router:
+    if is_output:
+        hook = "output"
+    elif peers.network.router:
         where, hook = peers.network.router, "forward"
     where.nft(
         "add table inet tcpio",
@@ -55,6 +57,18 @@ def dropped_segment(peers: Peers) -> None:
             while unread:
                 unread -= len(pair.server.recv(1 << 16))
         pair.facts.up += 23 * 997
+        pair.close()
+
+
+def dropped_output(peers: Peers) -> None:
+    """Have netfilter drop segments, and a SYN, that the client sends, before they leave the host."""
+    rules = [f"tcp dport {peers.port} {nth(number)} {DROP}" for number in (0, 7)]
+    with peers.listening() as listener, treating(peers, *rules, is_output=True):
+        client = peers.open_socket(peers.network.client)
+        client.connect(listener.getsockname()[:2])
+        pair = peers.accept(listener, client)
+        for _ in range(11):
+            pair.up(953)
         pair.close()
 
 

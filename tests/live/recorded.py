@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from tests.live.peers import Facts
 from tests.live.programs import read_counts
-from tests.live.recorder import EXTRA_COLUMNS, FACTS, MIDDLE
+from tests.live.recorder import EXTRA_COLUMNS, FACTS
 from tests.live.recordings import BY_NAME, Recording
 from tests.live.scenarios import made_at, scenario_at
 from tests.live.segments import Key, Output, Segment, read_capture, read_output
@@ -123,10 +123,9 @@ class Recorded:
         """Give an end; there is one on loopback, whatever it is called."""
         return next((end for end in self.ends if end.side == side), self.ends[0])
 
-    @property
-    def middle(self) -> list[Segment]:
-        """What was shown of the namespace between the ends."""
-        return read_output((self.folder / f"{MIDDLE}.txt").read_text(), EXTRA_COLUMNS).segments
+    def beside(self, side: str) -> list[Segment]:
+        """Give what was shown of what is no end: MIDDLE or ALL."""
+        return read_output((self.folder / f"{side}.txt").read_text(), EXTRA_COLUMNS).segments
 
     def made(self, scenario: str, family: str) -> dict[str, Any]:
         """Give what the recorder wrote of a scenario."""

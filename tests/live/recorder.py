@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tests.live.namespaces import Namespace, wait_until
+from tests.live.namespaces import wait_until
 from tests.live.peers import Peers
 from tests.live.plain_traffic import pinned
 from tests.live.programs import READY, TCPIO, Program
@@ -31,6 +31,9 @@ SIDES = ("client", "server")
 
 MIDDLE = "middle"
 """What the files of a namespace between the ends are called, if one is watched."""
+
+ALL = "all"
+"""The same of all namespaces together; and what --netns calls them."""
 
 PHASES = ("start", "traffic", "end")
 """What the time is taken of."""
@@ -70,9 +73,11 @@ def _record(recording: Recording, rung: str, scratch: Path) -> bool:
         captured = [] if recording.is_counted_only else sides
         captures = [stack.enter_context(capturing(end, side, scratch)) for side, end in captured]
         to = "/dev/null" if recording.is_counted_only else ""
-        traces = [stack.enter_context(_tracing(end.namespace, side, scratch, rung, to)) for side, end in sides]
+        traces = [stack.enter_context(_tracing(end.namespace.name, side, scratch, rung, to)) for side, end in sides]
         if network.middle:
-            traces.append(stack.enter_context(_tracing(network.middle, MIDDLE, scratch, rung)))
+            traces.append(stack.enter_context(_tracing(network.middle.name, MIDDLE, scratch, rung)))
+        if recording.watches_all:
+            traces.append(stack.enter_context(_tracing(ALL, ALL, scratch, rung)))
         for trace in traces:
             trace.wait_for(READY)
         times.append(time.monotonic())
@@ -111,9 +116,9 @@ def capturing(end: End, side: str, folder: Path) -> Iterator[Program]:
 
 
 @contextmanager
-def _tracing(namespace: Namespace, side: str, scratch: Path, rung: str, to: str = "") -> Iterator[Program]:
+def _tracing(netns: str, side: str, scratch: Path, rung: str, to: str = "") -> Iterator[Program]:
     columns = ",".join(EXTRA_COLUMNS)
-    options = f"--netns {namespace.name} --attach {rung} -t --time-format epoch -o +{columns}"
+    options = f"--netns {netns} --attach {rung} -t --time-format epoch -o +{columns}"
     command = [*TCPIO, "trace", *options.split(), "-w", to or str(scratch / f"{side}.txt")]
     with Program(command, scratch / f"{side}.stderr") as trace:
         yield trace

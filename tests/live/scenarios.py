@@ -52,6 +52,7 @@ SCENARIOS = (
     Scenario(plain_traffic.flood, is_pinned=False),
     Scenario(lossy_traffic.dropped_segment),
     Scenario(lossy_traffic.dropped_tail),
+    Scenario(lossy_traffic.dropped_output),
     Scenario(lossy_traffic.lost_handshake),
     Scenario(lossy_traffic.time_wait_ack),
     Scenario(lossy_traffic.simultaneous_close),

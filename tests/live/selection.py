@@ -16,16 +16,21 @@ from tests.live.recordings import RECORDINGS, Recording
 from tests.live.topologies import loopback, macvlan, routed, switched
 
 SELECTIONS: dict[str, Callable[[Recording], bool]] = {
-    "recorded": lambda recording: not recording.is_counted_only,
-    "single": lambda recording: not (recording.has_super_segments or recording.is_counted_only),
+    "recorded": lambda recording: not (recording.is_counted_only or recording.loses_before_device),
+    "single": lambda recording: (
+        not (recording.has_super_segments or recording.is_counted_only or recording.loses_before_device)
+    ),
     "big": lambda recording: recording.has_super_segments,
     "on_loopback": lambda recording: recording.topology is loopback,
     "with_middle": lambda recording: recording.topology in (routed, switched, macvlan),
+    "losing_output": lambda recording: recording.loses_before_device,
+    "watching_all": lambda recording: recording.watches_all,
     "counted": lambda recording: recording.is_counted_only,
     "of_kinds": lambda recording: {kind.scenario for kind in KINDS} <= set(recording.scenarios),
 }
-"""Arguments of claims: any recording; a line is a packet; there are super-segments; both directions are at one end;
-there is a namespace between the ends; only counted; all kinds of segments are there."""
+"""Arguments of claims: recordings that most claims are about; those of which a line is a packet; with super-segments;
+with both directions at one end; with a namespace between the ends; with losses before the device; of all namespaces
+too; that are only counted; with all kinds of segments."""
 
 
 @dataclass(frozen=True)
