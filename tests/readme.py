@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from tcpio.kernel.hooks import RUNG_NOTES, SITES, Rung
+from tcpio.kernel.hooks import RUNG_NOTES, SIGHTS, SITES, Rung
 from tcpio.schema.columns import COLUMNS, DEFAULT
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -25,7 +25,14 @@ def _rungs() -> Iterator[str]:
         yield f"| {rung.value} | {', '.join(f'`{hook}`' for hook in dict.fromkeys(hooks))} | {RUNG_NOTES[rung]} |"
 
 
-BLOCKS = {"columns": _columns, "rungs": _rungs}
+def _sights() -> Iterator[str]:
+    yield "| segment | fentry, kprobe | tracepoint |"
+    yield "|---|---|---|"
+    for sight in SIGHTS:
+        yield f"| {sight.segment} | {sight.near} | {sight.device} |"
+
+
+BLOCKS = {"columns": _columns, "rungs": _rungs, "sights": _sights}
 
 
 def fill(text: str) -> str:

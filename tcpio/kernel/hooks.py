@@ -294,9 +294,37 @@ RUNG_NOTES = {
     Rung.FENTRY: "between TCP and IP; the kernel counts what it skips",
     Rung.KPROBE: "between TCP and IP; a program that interrupts another on the same CPU is skipped, "
     "which the kernel counts since Linux 6.7",
-    Rung.TRACEPOINT: "where devices are handed packets: behind netfilter's output and before its input, so what these "
-    "drop is shown as if it had arrived, and what they reject with a reset as if TCP had; forwarded segments show as "
-    "received; what is for a macvlan device is not shown as received, and what is for a VLAN's or ipvlan's shows the "
-    "network namespace of the device below; IPsec hides segments; of a segment in IP fragments the first is shown",
+    Rung.TRACEPOINT: "where devices are handed packets: behind netfilter's output and before its input, so what the "
+    "latter drops is shown as if it had arrived, and what they reject with a reset as if TCP had; forwarded segments "
+    "show as received; what is for a VLAN's or ipvlan's device shows the network namespace of the device below; IPsec "
+    "hides segments; of a segment in IP fragments the first is shown",
 }
 """What is to be known of each rung, in the words of doctor and README."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What becomes of a segment that is not simply sent or received.
+
+    Args:
+        segment: Which.
+        near: What fentry and kprobe show.
+        device: What tracepoint shows.
+    """
+
+    segment: str
+    near: str
+    device: str
+
+
+SIGHTS = (
+    Sight("dropped by netfilter's output", "sent", "-"),
+    Sight("dropped by a queue of the device", "sent", "sent"),
+    Sight("dropped by netfilter's input", "-", "received"),
+    Sight("with a bad checksum", "received", "received"),
+    Sight("of another network namespace", "only without `--netns`", "only without `--netns`"),
+    Sight("forwarded by IP", "-", "received"),
+    Sight("forwarded by a bridge, or for a macvlan device by the one below", "-", "-"),
+    Sight("through stacked devices: bridge, VLAN, bond, macvlan", "once", "once"),
+)
+"""What the rungs show, in README's words; the recordings of tests/live hold them against it."""
