@@ -11,10 +11,11 @@ import pytest
 from tcpio.errors import UnsupportedKernel
 from tcpio.filter.parse import parse_filter, to_expr
 from tcpio.filter.to_c import to_c
+from tcpio.kernel.btf import Btf
 from tcpio.kernel.hooks import PARAMETERS, RETURN, SITES, Hook, Kind
 from tcpio.kernel.source import MissingParameterError, Program, arguments, make_source
 from tcpio.schema.c_header import BPF_DIR
-from tests.unit.kernel.btf_blob import KERNEL_PARAMETERS, Kernel
+from tests.unit.kernel.btf_blob import KERNEL_PARAMETERS, Blob, Kernel
 
 HOOKS = sorted({hook for site in SITES for way in site.ways for hook in way.hooks}, key=str)
 STUBS = Path(__file__).parent / "stub_bcc.h"
@@ -111,6 +112,27 @@ def test_what_a_kernel_may_lack_is_read_where_it_has_it() -> None:
         "(void *)ctx[6]",
         "(u32)ctx[7]",
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "places"),
+    [
+        (("sk", "skb", "sopt", "daddr", "saddr", "arg", "len"), {"orig_sk": "0", "saddr": "(u32)ctx[4]"}),
+        (
+            ("sk", "orig_sk", "skb", "sopt", "daddr", "saddr", "arg", "len"),
+            {"orig_sk": "(void *)ctx[1]", "saddr": "(u32)ctx[5]"},
+        ),
+    ],
+    ids=["older", "newer"],
+)
+def test_places_of_parameters_are_those_of_the_kernels_btf(names: tuple[str, ...], places: dict[str, str]) -> None:
+    target = "ip_send_unicast_reply"
+    blob = Blob()
+    blob.function(target, names, blob.pointer())
+    found = arguments(Hook(Kind.FENTRY, target), Btf(blob.build(), "made-up", [target]).find_parameters(target))
+    wanted = [name.removesuffix("?") for name in PARAMETERS[target]]
+
+    assert {name: found[wanted.index(name)] for name in places} == places
 
 
 def test_what_a_kernel_must_have_is_missed() -> None:
