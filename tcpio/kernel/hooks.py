@@ -324,6 +324,7 @@ SIGHTS = (
     Sight("with a bad checksum", "received", "received"),
     Sight("of another network namespace", "only without `--netns`", "only without `--netns`"),
     Sight("forwarded by IP", "-", "received"),
+    Sight("sent by a packet socket", "-", "sent"),
     Sight("forwarded by a bridge, or for a macvlan device by the one below", "-", "-"),
     Sight("through stacked devices: bridge, VLAN, bond, macvlan", "once", "once"),
 )

@@ -13,7 +13,8 @@ FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 
 _ETHERNET_MINIMUM = 60  # without the checksum
 _ETH_P = {IPV4: 0x0800, IPV6: 0x86DD}
-_STRANGER = {IPV4: "192.0.2.77", IPV6: "2001:db8:1::77"}  # behind the router, and nobody's
+STRANGER = {IPV4: "192.0.2.77", IPV6: "2001:db8:1::77"}
+"""Behind the router, and nobody's: by family."""
 
 
 def _checksum(data: bytes) -> int:
@@ -39,7 +40,7 @@ class Forger:
         """Send a segment without payload; its checksum is right if it is to be intact."""
         wire, server = self.peers.wire, self.peers.network.server
         family = socket.AF_INET if wire == IPV4 else socket.AF_INET6
-        ends = b"".join(socket.inet_pton(family, text) for text in (_STRANGER[wire], server.addresses[wire]))
+        ends = b"".join(socket.inet_pton(family, text) for text in (STRANGER[wire], server.addresses[wire]))
         segment = struct.pack("!HHIIBBHHH", sport, dport, seq, ack, 0x50, flags, 1024, 0, 0)
         pseudo = ends + struct.pack("!II", len(segment), socket.IPPROTO_TCP)
         checksum = _checksum(pseudo + segment) ^ (0 if is_intact else 0x5555)
