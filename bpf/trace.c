@@ -315,10 +315,10 @@ static __always_inline int is_seen_above(const struct tcp_record *r, struct net_
  * A bridge hands what is for this host up once more, through its own device, on the same CPU. Its ports are left out
  * for that; but a port that lies above other devices (a bond, a VLAN) does not come by itself: those below it do.
  */
-static __always_inline int is_seen_below(const struct tcp_record *r, struct net_device *dev)
+static __always_inline int is_seen_below(const struct tcp_record *r, struct net_device *dev, u32 priv_flags)
 {
 	struct list_head *uppers = &dev->adj_list;
-	int is_bridge = READ(dev->priv_flags) & IFF_EBRIDGE;
+	int is_bridge = priv_flags & IFF_EBRIDGE;
 	struct seen_segment *last;
 	u32 dir = TCP_DIR_RECEIVE;
 
@@ -366,16 +366,16 @@ static __always_inline struct net_device *find_upper(struct net_device *dev, con
  * The device that will have what a device received; 0 if that is none of this host. What is for a macvlan device
  * comes by at the one below it, which takes it for another host's.
  */
-static __always_inline struct net_device *find_receiver(const struct sk_buff *skb)
+static __always_inline struct net_device *find_receiver(const struct sk_buff *skb, u32 priv_flags)
 {
-	struct net_device *dev = skb->dev, *macvlan = 0;
+	struct net_device *macvlan = 0;
 	u8 type = pkt_type_of(skb);
 
 	if (type != PACKET_HOST && type != PACKET_OTHERHOST)
 		return 0;
-	if (READ(dev->priv_flags) & IFF_MACVLAN_PORT)
-		macvlan = find_upper(dev, skb->head + skb->mac_header);
-	return macvlan ? macvlan : type == PACKET_HOST ? dev : 0;
+	if (priv_flags & IFF_MACVLAN_PORT)
+		macvlan = find_upper(skb->dev, skb->head + skb->mac_header);
+	return macvlan ? macvlan : type == PACKET_HOST ? skb->dev : 0;
 }
 
 /*
@@ -562,6 +562,7 @@ static __always_inline int on_net_dev_queue(void *ctx, struct sk_buff *skb)
 	struct sender sender;
 	struct sk_buff buff;
 	const u8 *ip;
+	int is_wanted;
 
 	READ_ALL(buff, skb);
 	if (buff.skb_iif)
@@ -570,9 +571,15 @@ static __always_inline int on_net_dev_queue(void *ctx, struct sk_buff *skb)
 	ip = buff.head + buff.network_header;
 	if (!read_packet(&r, buff.protocol, ip, buff.len - (ip - buff.data)))
 		return 0;
+	/*
+	 * What has no full socket is remembered even if it is not wanted: the device below may be in another network
+	 * namespace, of which it is. What has payload has a full socket.
+	 */
+	is_wanted = TCPIO_WANTED(&r);
+	if (!is_wanted && r.bytes)
+		return 0;
 	sender = read_sender(buff.sk);
-	/* First what was seen above: that may have been in another network namespace, of which nothing is wanted. */
-	if (is_seen_above(&r, buff.dev, &sender) || !TCPIO_WANTED(&r))
+	if (is_seen_above(&r, buff.dev, &sender) || !is_wanted)
 		return 0;
 	set_segs(&r, &buff);
 	set_sender(&r, &sender);
@@ -587,17 +594,20 @@ static __always_inline int on_net_dev_queue(void *ctx, struct sk_buff *skb)
  */
 static __always_inline int on_netif_receive_skb(void *ctx, struct sk_buff *skb)
 {
-	struct net_device *dev;
 	struct tcp_record r = {};
+	struct net_device *dev;
 	struct sk_buff buff;
+	u32 len, pulled, priv_flags;
 	const u8 *ip;
 	u16 protocol;
-	u32 len, pulled;
 
 	READ_ALL(buff, skb);
-	dev = find_receiver(&buff);
+	priv_flags = READ(buff.dev->priv_flags);
+	dev = find_receiver(&buff, priv_flags);
 	if (!dev)
 		return 0;
+	if (dev != buff.dev)
+		priv_flags = READ(dev->priv_flags);
 	protocol = buff.protocol;
 	ip = buff.data;
 	len = buff.len;
@@ -606,13 +616,15 @@ static __always_inline int on_netif_receive_skb(void *ctx, struct sk_buff *skb)
 		ip += VLAN_HLEN;
 		len -= VLAN_HLEN;
 	}
-	if (READ(dev->priv_flags) & (IFF_BRIDGE_PORT | IFF_OVS_DATAPATH)) {
+	if (protocol != bpf_htons(ETH_P_IP) && protocol != bpf_htons(ETH_P_IPV6))
+		return 0;
+	if (priv_flags & (IFF_BRIDGE_PORT | IFF_OVS_DATAPATH)) {
 		forget_received();
 		return 0;
 	}
 	begin(&r, TCP_DIR_RECEIVE, read_dev_netns(dev));
 	pulled = read_packet(&r, protocol, ip, len);
-	if (!pulled || !has_header(&buff, pulled) || !TCPIO_WANTED(&r) || is_seen_below(&r, dev))
+	if (!pulled || !has_header(&buff, pulled) || !TCPIO_WANTED(&r) || is_seen_below(&r, dev, priv_flags))
 		return 0;
 	set_segs(&r, &buff);
 	submit(ctx, &r);
