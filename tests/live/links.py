@@ -28,7 +28,11 @@ def forbid_super_segments(namespace: Namespace, device: str) -> None:
 
 def allow_big_super_segments(namespace: Namespace, device: str) -> None:
     """Let TCP build packets of which IPv4's header cannot say the length, and IPv6's only by an option."""
-    namespace.ip(f"link set dev {device} gso_max_size {_BIG} mtu {MTU}")
+    namespace.ip(f"link set dev {device} mtu {MTU}")
+    try:
+        namespace.ip(f"link set dev {device} gso_max_size {_BIG}")
+    except RuntimeError:
+        return  # before Linux 5.19 there is no BIG TCP: super-segments have up to 64 KB
     with namespace.entered(), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
         link = struct.pack("=BxHiII", socket.AF_UNSPEC, 0, socket.if_nametoindex(device), 0, 0)
         limit = struct.pack("=HHI", 8, _IFLA_GSO_IPV4_MAX_SIZE, _BIG)
