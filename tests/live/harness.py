@@ -52,9 +52,10 @@ def tracing(
     stdout: int | IO[bytes] = subprocess.DEVNULL,
     name: str = "tcpio",
     environment: dict[str, str] | None = None,
+    wrapper: Sequence[str] = (),
 ) -> Iterator[Program]:
     """Trace a network's client in the background; tracing has begun when this is entered."""
-    command = [*TCPIO, "trace", "--netns", network.client.namespace.name, "--attach", "tracepoint", *options]
+    command = [*wrapper, *TCPIO, "trace", "--netns", network.client.namespace.name, "--attach", "tracepoint", *options]
     with Program(command, folder / f"{name}.stderr", stdout=stdout, environment=environment) as program:
         program.wait_for(READY)
         yield program
