@@ -140,7 +140,9 @@ def read_capture(path: Path, addresses: Sequence[str], *, is_loopback: bool) -> 
     libpcap shows a packet on loopback once, and TCP sends and receives it there: it becomes two segments.
     """
     preferences = ("tcp.desegment_tcp_streams", "tcp.analyze_sequence_numbers", "tcp.relative_sequence_numbers")
-    command = ["tshark", "-n", "-r", str(path), "-Y", "tcp && !icmp && !icmpv6", "-T", "fields"]
+    # Newer kernels leave IPv6's length 0 where it cannot be said, and put no jumbo option there.
+    sizes = ("-o", "ipv6.tso_support:TRUE")
+    command = ["tshark", "-n", "-r", str(path), "-Y", "tcp && !icmp && !icmpv6", "-T", "fields", *sizes]
     command += [word for name in preferences for word in ("-o", f"{name}:FALSE")]
     command += [word for name in _FIELDS for word in ("-e", name)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
