@@ -1,25 +1,72 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What runs inside a VM: ``python3 -m tests.kernels.inside FOLDER RUNG...``."""
+"""What runs inside a VM: ``python3 -m tests.kernels.inside FOLDER RUNG:RECORDING...``."""
 
 import json
 import os
 import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 
+from tcpio.kernel.hooks import Direction, Rung
+from tcpio.kernel.plan import make_plan
 from tests.live.harness import unheld_programs
 from tests.live.record import record_all
-from tests.live.recordings import RECORDINGS
+from tests.live.recordings import BY_NAME
+from tests.live.topologies import loopback
+from tests.live.without_btf import see_that_a_file_helps, see_that_it_is_refused
 
 SUMMARY = "summary.json"
-"""What the machine was, and what was left in it."""
+"""What the machine was, which hooks tcpio chose in it, how it did without BTF, and what was left in it."""
+
+FILE_HELPS = "with a file"
+NO_FILE = "without a file"
+"""In the summary, below "without BTF"."""
+
+
+def read_hooks() -> dict[str, dict[str, list[str]]]:
+    """Ask tcpio what it attaches on this kernel: by rung, for each site."""
+    plans = {rung: make_plan(None, rung=rung, directions=tuple(Direction)) for rung in Rung}
+    return {
+        rung.value: {
+            choice.site.name: [str(hook) for hook in choice.way.hooks] if choice.way else [] for choice in plan.choices
+        }
+        for rung, plan in plans.items()
+    }
+
+
+def _see(that: Callable[[], None]) -> str:
+    try:
+        that()
+    except Exception:  # noqa: BLE001  it is read outside
+        return traceback.format_exc()
+    return ""
+
+
+def _see_that_a_file_helps(rung: str) -> None:
+    with tempfile.TemporaryDirectory() as scratch, loopback(has_super_segments=False) as network:
+        see_that_a_file_helps(network, Path(scratch), rung)
 
 
 def main() -> int:
-    """Make the recordings for VMs by each rung; those that fail leave word in their folders."""
-    folder, rungs = Path(sys.argv[1]), sys.argv[2:]
-    for rung in rungs:
-        record_all([recording for recording in RECORDINGS if recording.is_for_vms], rung, folder / rung)
-    summary = {"kernel": os.uname().release, "programs left": sorted(unheld_programs())}
+    """Make the recordings that are asked for; those that fail leave word in their folders."""
+    folder = Path(sys.argv[1])
+    wanted = [argument.split(":") for argument in sys.argv[2:]]
+    hooks = read_hooks()
+    for rung, pairs in groupby(wanted, lambda pair: pair[0]):
+        record_all([BY_NAME[name] for _, name in pairs], rung, folder / rung)
+    without_btf = {
+        NO_FILE: _see(see_that_it_is_refused),
+        FILE_HELPS: _see(lambda: _see_that_a_file_helps(wanted[0][0])),
+    }
+    summary = {
+        "kernel": os.uname().release,
+        "hooks": hooks,
+        "without BTF": without_btf,
+        "programs left": sorted(unheld_programs()),
+    }
     (folder / SUMMARY).write_text(json.dumps(summary))
     return 0
 
