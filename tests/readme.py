@@ -6,6 +6,8 @@ from pathlib import Path
 
 from tcpio.kernel.hooks import RUNG_NOTES, SIGHTS, SITES, Rung
 from tcpio.schema.columns import COLUMNS, DEFAULT
+from tests.kernels import resolved
+from tests.kernels.kernels import series_of
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 
@@ -32,7 +34,19 @@ def _sights() -> Iterator[str]:
         yield f"| {sight.segment} | {sight.near} | {sight.device} |"
 
 
-BLOCKS = {"columns": _columns, "rungs": _rungs, "sights": _sights}
+def _kernels() -> Iterator[str]:
+    kernels = resolved.read().values()
+    yield "| where | way | hooks | " + " | ".join(series_of(found["kernel"]) for found in kernels) + " |"
+    yield "|---|---|---|" + "---|" * len(kernels)
+    for site in SITES:
+        for way in site.ways:
+            hooks = [str(hook) for hook in way.hooks]
+            chosen = ["yes" if found["hooks"][way.rung.value][site.name] == hooks else "" for found in kernels]
+            named = ", ".join(f"`{hook}`" for hook in hooks)
+            yield f"| {site.name} | {way.rung.value} | {named} | {' | '.join(chosen)} |"
+
+
+BLOCKS = {"columns": _columns, "rungs": _rungs, "kernels": _kernels, "sights": _sights}
 
 
 def fill(text: str) -> str:

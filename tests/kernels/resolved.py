@@ -26,9 +26,14 @@ def read() -> dict[str, Any]:
 
 
 def collect(folder: Path) -> dict[str, Any]:
-    """Take from the VMs' summaries what is kept of them."""
-    summaries = {kernel.name: json.loads((folder / kernel.name / SUMMARY).read_text()) for kernel in KERNELS}
-    return {name: {key: summary[key] for key in ("kernel", "hooks")} for name, summary in summaries.items()}
+    """Take from the VMs' summaries what is kept of them; of kernels that were not booted what was known stays."""
+    found = read() if PATH.exists() else {}
+    for kernel in KERNELS:
+        path = folder / kernel.name / SUMMARY
+        if path.exists():
+            summary = json.loads(path.read_text())
+            found[kernel.name] = {key: summary[key] for key in ("kernel", "hooks")}
+    return {kernel.name: found[kernel.name] for kernel in KERNELS if kernel.name in found}
 
 
 if __name__ == "__main__":
