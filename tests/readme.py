@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tcpio.kernel.hooks import RUNG_NOTES, SIGHTS, SITES, Rung
+from tcpio.output.formats import FORMATS
 from tcpio.schema.columns import COLUMNS, DEFAULT
 from tests.kernels import resolved
 from tests.kernels.kernels import series_of
@@ -46,7 +47,14 @@ def _kernels() -> Iterator[str]:
             yield f"| {site.name} | {way.rung.value} | {named} | {' | '.join(chosen)} |"
 
 
-BLOCKS = {"columns": _columns, "rungs": _rungs, "kernels": _kernels, "sights": _sights}
+def _formats() -> Iterator[str]:
+    yield "| `-f` | what it is | may be left before its end |"
+    yield "|---|---|---|"
+    for name, row in FORMATS.items():
+        yield f"| {name} | {row.help} | {'no: the file appears when it is closed' if row.is_whole else 'yes'} |"
+
+
+BLOCKS = {"columns": _columns, "rungs": _rungs, "kernels": _kernels, "sights": _sights, "formats": _formats}
 
 
 def fill(text: str) -> str:

@@ -5,15 +5,19 @@ Imported while the programs are compiled, see tcpio/cli/trace.py.
 """
 
 import os
+import platform
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-from tcpio.cli.colors import make_colors
+import tcpio
 from tcpio.cli.options import TraceOptions, default_ring_size
 from tcpio.cli.say import say
+from tcpio.cli.showing import open_writer
 from tcpio.cli.signals import Signals
 from tcpio.cli.ssh import find_own_session
+from tcpio.filter.ast import all_of
+from tcpio.filter.to_text import to_text
 from tcpio.kernel.clock import WallClock
 from tcpio.kernel.cpus import read_online_cpus
 from tcpio.kernel.hooks import describe
@@ -21,9 +25,7 @@ from tcpio.kernel.load import Attached
 from tcpio.kernel.plan import Plan
 from tcpio.kernel.ring import Rings
 from tcpio.kernel.syscall import keep_freed_memory
-from tcpio.output.as_text import Chunk, TextFormat
-from tcpio.output.sink import Sink
-from tcpio.output.times import find_zone, make_time
+from tcpio.output.writer import Writer
 from tcpio.schema.batch import Batch, Lost
 from tcpio.schema.record import LOST, UNREADABLE, no_records
 from tcpio.stream.counts import Counts
@@ -50,8 +52,10 @@ def run_live(options: TraceOptions, plan: Plan, attached: Attached) -> int:
         size = options.ring_size or default_ring_size(len(read_online_cpus()))
         rings = stack.enter_context(Rings(size, attached.set_ring, read_online_cpus))
         rings.wait_also_for(signals.fd)
-        sink = stack.enter_context(Sink(options.write))
-        trace = _Trace(options, attached, rings, signals, sink)
+        clock = WallClock()
+        facts = _describe(options, plan)
+        writer = stack.enter_context(open_writer(options.output, clock.to_wall_ns, time.monotonic_ns(), facts))
+        trace = _Trace(options, attached, rings, signals, clock=clock, writer=writer)
         attached.attach()
         try:
             trace.begin(plan)
@@ -61,31 +65,45 @@ def run_live(options: TraceOptions, plan: Plan, attached: Attached) -> int:
     return 0
 
 
+def _describe(options: TraceOptions, plan: Plan) -> dict[str, str]:
+    directions = [direction.value for direction in options.directions]
+    wanted = to_text(all_of(options.wanted, options.filters_outside))
+    return {
+        "version": tcpio.__version__,
+        "host": platform.node(),
+        "kernel": platform.release(),
+        "rung": describe(plan.choices),
+        "filter": wanted if len(directions) > 1 else f"dir {directions[0]} and {wanted}",
+    }
+
+
 class _Trace:
-    def __init__(self, options: TraceOptions, attached: Attached, rings: Rings, signals: Signals, sink: Sink) -> None:
+    def __init__(
+        self,
+        options: TraceOptions,
+        attached: Attached,
+        rings: Rings,
+        signals: Signals,
+        *,
+        clock: WallClock,
+        writer: Writer,
+    ) -> None:
         self._options = options
         self._attached = attached
         self._rings = rings
         self._signals = signals
-        self._sink = sink
-        self._clock = WallClock()
+        self._clock = clock
+        self._writer = writer
         self._order = Order() if options.is_ordered else NoOrder()
         self._select = Select(options.filters_outside)
         self._limit = Limit(options.count)
-        self._format = TextFormat(
-            options.columns,
-            make_time(options.time_format, find_zone(options.zone), self._clock.to_wall_ns, time.monotonic_ns()),
-            is_wide=options.is_wide,
-            colors=make_colors(options.color, sink),
-        )
         self._drained = 0
         self._marked: dict[int, int] = {}  # CPU -> lost segments that have a mark
         self._checked_s = time.monotonic()
 
     def begin(self, plan: Plan) -> None:
         """Write the header, and say that the programs run."""
-        if self._options.has_header:
-            self._sink.write([Chunk(self._format.header(), 0)])
+        self._writer.begin()
         if not self._options.is_quiet:
             self._say_ready(plan)
 
@@ -94,7 +112,7 @@ class _Trace:
         where = "all network namespaces" if self._options.netns is None else f"network namespace {self._options.netns}"
         say(f"tcpio: tracing by {describe(plan.choices)} on {count} {'CPU' if count == 1 else 'CPUs'}, {where}")
         session = find_own_session(os.environ, self._options.filters)
-        if session and not self._options.write:
+        if session and not self._options.output.write:
             say(f"tcpio: this SSH session's own segments are traced too; to leave them out: tcpio '!{session}'")
 
     def run(self) -> None:
@@ -116,7 +134,7 @@ class _Trace:
                 say(f"tcpio: {self._count()}")
 
     def _is_over(self) -> bool:
-        return self._signals.is_ended or self._limit.is_reached or self._sink.is_closed_by_reader
+        return self._signals.is_ended or self._limit.is_reached or self._writer.sink.is_closed_by_reader
 
     def _check(self, now_s: float) -> None:
         self._checked_s = now_s
@@ -133,7 +151,7 @@ class _Trace:
         self._order.push(batch)
 
     def _print(self, batch: Batch) -> None:
-        self._sink.write(self._format.chunks(self._limit(self._select(batch))))
+        self._writer.write(self._limit(self._select(batch)))
 
     def end(self) -> None:
         """Detach, print what is left, and say what became of the segments."""
@@ -142,8 +160,9 @@ class _Trace:
         self._order.push(Batch(no_records(), self._marks_of_the_tail()))
         left = self._order.flush()
         try:
-            if not self._sink.has_failed:
+            if not self._writer.sink.has_failed:
                 self._print(left)
+                self._writer.end()
         finally:
             counts = self._count()
             if counts.lost or not self._options.is_quiet:
@@ -160,10 +179,10 @@ class _Trace:
 
     def _count(self) -> Counts:
         missed = self._attached.read_missed()
-        printed, filtered = self._sink.segments, self._select.dropped
+        printed, filtered = self._writer.sink.segments, self._select.dropped
         return Counts(
             printed=printed,
-            not_printed=self._drained - self._order.held - filtered - printed,
+            not_printed=self._drained - self._order.held - self._writer.pending - filtered - printed,
             filtered=filtered,
             lost={cpu: count for cpu, count in self._lost().items() if count},
             missed=sum(count or 0 for count in missed.values()),

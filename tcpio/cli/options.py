@@ -7,19 +7,15 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from tcpio.cli.showing import OutputOptions, make_output_options, parse_count, read_size
 from tcpio.errors import UsageError
 from tcpio.filter.ast import ALWAYS, AllOf, AnyBit, Between, Expr
 from tcpio.filter.parse import parse_filter, to_expr
 from tcpio.filter.to_c import is_compilable
 from tcpio.kernel.hooks import Direction, Rung
 from tcpio.kernel.netns import find_netns
-from tcpio.output.formats import FORMATS
-from tcpio.schema.columns import Column, find_columns
 from tcpio.schema.flags import parse_flags
-from tcpio.schema.time_formats import TIME_FORMATS
 
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_SIZE = re.compile(r"(\d{1,12})([kmg]?)(i?b)?", re.IGNORECASE | re.ASCII)
 _NUMBER = re.compile(r"\d{1,40}", re.ASCII)
 _LARGEST_RING = 1 << 30
 _ALL_RINGS = 64 << 20
@@ -47,13 +43,7 @@ class TraceOptions:
         is_ordered: Whether segments are put in the order of time.
         count: How many to print; None is no limit.
         timeout_s: How long to trace; None is no limit.
-        columns: What a line shows.
-        time_format: How the time column is written.
-        zone: Its zone; empty is the local one.
-        color: auto, always or never.
-        write: The file to write to; None is the standard output.
-        is_wide: Whether addresses have room for IPv6.
-        has_header: Whether a header comes first.
+        output: How they are shown, and where.
         is_quiet: Whether what is not an error stays unsaid.
         prints_bpf: Whether to print the programs instead of running them.
     """
@@ -70,21 +60,9 @@ class TraceOptions:
     is_ordered: bool
     count: int | None
     timeout_s: float | None
-    columns: tuple[Column, ...]
-    time_format: str
-    zone: str
-    color: str
-    write: Path | None
-    is_wide: bool
-    has_header: bool
+    output: OutputOptions
     is_quiet: bool
     prints_bpf: bool
-
-
-def read_size(text: str) -> int:
-    """Read a number of bytes, or one with k, M or G behind it; what is none gives 0."""
-    match = _SIZE.fullmatch(text.strip())
-    return int(match[1]) * _UNITS[match[2].lower()] if match else 0
 
 
 def parse_size(text: str) -> int:
@@ -120,17 +98,6 @@ def parse_delay(text: str) -> float:
     return int(text) / 1000
 
 
-def parse_count(text: str) -> int:
-    """Read how many segments to print.
-
-    Raises:
-        UsageError: It is no positive number.
-    """
-    if not _NUMBER.fullmatch(text) or not int(text):
-        raise UsageError(f"--count {text!r} is no positive number", hint="for example -c 100")
-    return int(text)
-
-
 def parse_timeout(text: str) -> float:
     """Read how long to trace, in seconds.
 
@@ -157,11 +124,11 @@ def make_options(args: argparse.Namespace) -> TraceOptions:
         terms.append(Between("netns", netns, netns))
     if args.flags is not None:
         terms.append(AnyBit("flags", parse_flags(args.flags)))
-    if args.format not in FORMATS:
-        raise UsageError(f"there is no format {args.format!r}", hint=f"the formats are {', '.join(FORMATS)}")
-    if args.time_format not in TIME_FORMATS:
+    output = make_output_options(args)
+    if output.format.is_whole and output.rotation is None:
         raise UsageError(
-            f"there is no time format {args.time_format!r}", hint=f"the formats are {', '.join(TIME_FORMATS)}"
+            f"{args.format} is complete only when a file is closed",
+            hint="add --rotate-time or --rotate-size, or write arrow and turn it into parquet with 'tcpio replay'",
         )
     return TraceOptions(
         wanted=AllOf(tuple(terms)),
@@ -174,15 +141,9 @@ def make_options(args: argparse.Namespace) -> TraceOptions:
         ring_size=None if args.buffer_size is None else parse_size(args.buffer_size),
         delay_s=parse_delay(args.delay),
         is_ordered=not args.no_order,
-        count=None if args.count is None else parse_count(args.count),
+        count=None if args.count is None else parse_count("--count", args.count),
         timeout_s=None if args.timeout is None else parse_timeout(args.timeout),
-        columns=find_columns(args.columns, with_time=args.time),
-        time_format=args.time_format,
-        zone=args.tz,
-        color=args.color,
-        write=args.write,
-        is_wide=args.wide,
-        has_header=not args.no_header,
+        output=output,
         is_quiet=args.quiet,
         prints_bpf=args.print_bpf,
     )

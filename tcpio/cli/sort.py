@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tcpio.cli.options import read_size
+from tcpio.cli.showing import read_size
 from tcpio.errors import UsageError
 
 EPILOG = """\

@@ -5,16 +5,14 @@ import argparse
 from pathlib import Path
 
 from tcpio.cli.options import DEFAULT_DELAY_MS, DEFAULT_RING, TraceOptions, make_options
+from tcpio.cli.showing import add_presentation, describe_presentation
 from tcpio.filter.to_c import to_c
 from tcpio.kernel.cache import start_compiling
 from tcpio.kernel.features import require_privileges
 from tcpio.kernel.load import Attached
 from tcpio.kernel.plan import Plan, make_plan
 from tcpio.kernel.source import Source
-from tcpio.output.formats import FORMATS
-from tcpio.schema.columns import COLUMNS, DEFAULT
 from tcpio.schema.flags import FLAGS
-from tcpio.schema.time_formats import TIME_FORMATS
 
 _EPILOG = """\
 filters:
@@ -26,11 +24,7 @@ filters:
     '[2001:db8::/32]:*-*:*'         IPv6, in brackets
     '!*:22-*:*'                     everything but this; exclusions win
 
-columns, for --columns:
-{columns}
-
-formats of the time, for --time-format:
-{time_formats}
+{tables}
 
 sorting:
   Text with the time in front sorts as time does: tcpio -t --no-header >f; LC_ALL=C sort f. Not so where the zone's
@@ -57,20 +51,16 @@ examples:
 """
 
 
-def _table(rows: dict[str, str]) -> str:
-    return "\n".join(f"  {name:<8}{text}" for name, text in rows.items())
-
-
-EPILOG = _EPILOG.format(
-    columns=_table({column.name: column.help for column in COLUMNS}), time_formats=_table(TIME_FORMATS)
-)
+EPILOG = _EPILOG.format(tables=describe_presentation())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options and the filters."""
     parser.add_argument("filters", nargs="*", metavar="FILTER", help="which segments; see below. Default: all")
     _add_selection(parser.add_argument_group("which segments"))
-    _add_presentation(parser.add_argument_group("how they are shown"))
+    shown = parser.add_argument_group("how they are shown")
+    add_presentation(shown)
+    shown.add_argument("-q", "--quiet", action="store_true", help="say nothing on standard error but errors and losses")
     _add_tracing(parser.add_argument_group("how they are traced"))
 
 
@@ -89,45 +79,6 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
         metavar="LIST",
         help=f"only segments with any of these flags: {','.join(FLAGS)}; chosen in the kernel",
     )
-
-
-def _add_presentation(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("-t", "--time", action="store_true", help="begin each line with the time")
-    group.add_argument(
-        "--time-format",
-        default="iso",
-        metavar="FORMAT",
-        help=f"how: {', '.join(TIME_FORMATS)}; see below (default: iso)",
-    )
-    group.add_argument(
-        "--tz",
-        default="",
-        metavar="ZONE",
-        help="time zone of iso: UTC, Europe/Berlin, ... (default: the local one)",
-    )
-    group.add_argument(
-        "-o",
-        "--columns",
-        default="",
-        metavar="LIST",
-        help="which columns, in which order; a list that begins with + adds to the default; see below "
-        f"(default: {','.join(DEFAULT)})",
-    )
-    group.add_argument(
-        "-f", "--format", default="text", metavar="FORMAT", help=f"output format: {', '.join(FORMATS)} (default: text)"
-    )
-    group.add_argument(
-        "-w", "--write", type=Path, metavar="FILE", help="write to a file (default: the standard output)"
-    )
-    group.add_argument("--wide", action="store_true", help="room for IPv6 in all addresses: 39 characters")
-    group.add_argument("--no-header", action="store_true", help="no line with the columns' names")
-    group.add_argument(
-        "--color",
-        choices=("auto", "always", "never"),
-        default="auto",
-        help="SYN green, FIN yellow, RST red; auto is on a terminal, unless NO_COLOR is set (default: auto)",
-    )
-    group.add_argument("-q", "--quiet", action="store_true", help="say nothing on standard error but errors and losses")
 
 
 def _add_tracing(group: argparse._ArgumentGroup) -> None:

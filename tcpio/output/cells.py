@@ -137,8 +137,14 @@ def addresses(words: npt.NDArray[np.uint64], width: int) -> Cells:
     return pad(_bare_addresses(np.ascontiguousarray(words)), width, is_left=False)
 
 
+def is_ipv4(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Tell which addresses of shape (N, 2) are v4-mapped."""
+    found: npt.NDArray[np.bool_] = (words[:, 0] == 0) & (words[:, 1] & _V4_MAPPED_MASK == _V4_MAPPED_WORD)
+    return found
+
+
 def _bare_addresses(words: npt.NDArray[np.uint64]) -> Cells:
-    ipv4 = (words[:, 0] == 0) & (words[:, 1] & _V4_MAPPED_MASK == _V4_MAPPED_WORD)
+    ipv4 = is_ipv4(words)
     # The last four bytes of an address are those of IPv4.
     quads = words.view(np.uint8)[:, -4:]
     leading = _OCTETS[quads[:, :-1]].reshape(len(words), (quads.shape[1] - 1) * _OCTETS.shape[1])

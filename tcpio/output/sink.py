@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Where the output goes. Knows files and nothing of what is written to them."""
 
+import contextlib
 import errno
 import os
 import select
@@ -9,9 +10,12 @@ from pathlib import Path
 from types import TracebackType
 
 from tcpio.errors import OutputError, UsageError
-from tcpio.output.as_text import Chunk
+from tcpio.output.lines import Chunk
 
 STDOUT = 1
+
+
+_PART = ".part"
 
 
 class Sink:
@@ -19,29 +23,42 @@ class Sink:
 
     Args:
         path: The file; None is the standard output.
+        is_whole: Whether the file is of use only when it is finished: it has another name until then.
 
     Raises:
         UsageError: The file cannot be opened.
 
     Attributes:
-        segments: Lines of segments written whole.
+        segments: Segments written whole.
+        size: Bytes written to the file that is open now.
         is_closed_by_reader: Whether whoever read the output has gone.
         has_failed: Whether writing failed; nothing more can be written.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, is_whole: bool = False) -> None:
         self.segments = 0
+        self.size = 0
         self.is_closed_by_reader = False
         self.has_failed = False
+        self._path = path
         self._name = str(path) if path else "standard output"
-        self._is_own = path is not None
+        self._is_whole = is_whole and path is not None
+        self._fd = STDOUT
+        if path:
+            self._open(path)
+
+    def _open(self, path: Path) -> None:
+        written = self._written_path(path)
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-            self._fd = os.open(path, flags, 0o666) if path else STDOUT
+            self._fd = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise UsageError(
-                f"cannot write {path}: {error.strerror}", hint="give --write a file in a folder that exists"
+                f"cannot write {written}: {error.strerror}", hint="give --write a file in a folder that exists"
             ) from error
+        self.size = 0
+
+    def _written_path(self, path: Path) -> Path:
+        return path.with_name(path.name + _PART) if self._is_whole else path
 
     @property
     def is_terminal(self) -> bool:
@@ -66,12 +83,19 @@ class Sink:
                 self.is_closed_by_reader = True
             except OSError as error:
                 if not self._is_hangup(error):
-                    self.has_failed = True
+                    self._fail(self.size + chunk.whole(sum(written)))
                     raise OutputError(f"cannot write {self._name}: {error.strerror}") from error
                 self.is_closed_by_reader = True
             finally:
-                if chunk.segments:
-                    self.segments += chunk.data.count(b"\n", 0, sum(written))
+                self.size += sum(written)
+                self.segments += chunk.segments_in(sum(written))
+
+    def _fail(self, readable: int) -> None:
+        # What ends in the middle is cut off, so that all that is left can be read.
+        self.has_failed = True
+        if self._path:
+            with contextlib.suppress(OSError):  # a device or a pipe
+                os.ftruncate(self._fd, readable)
 
     def _write(self, data: bytes, written: list[int]) -> None:
         # What was written is told by `written`, since this may end by an error.
@@ -85,7 +109,29 @@ class Sink:
 
     def _is_hangup(self, error: OSError) -> bool:
         # A terminal that is gone gives EIO.
-        return not self._is_own and error.errno == errno.EIO
+        return self._path is None and error.errno == errno.EIO
+
+    def finish(self) -> None:
+        """Give a file that is of use only as a whole its name.
+
+        Raises:
+            OutputError: It cannot be renamed.
+        """
+        if self._is_whole and self._path:
+            try:
+                self._written_path(self._path).replace(self._path)
+            except OSError as error:
+                raise OutputError(f"cannot rename {self._written_path(self._path)}: {error.strerror}") from error
+
+    def restart(self) -> None:
+        """Begin another file of the same name; the one before has been renamed.
+
+        Raises:
+            UsageError: It cannot be opened.
+        """
+        if self._path:
+            os.close(self._fd)
+            self._open(self._path)
 
     def __enter__(self) -> "Sink":
         return self
@@ -93,5 +139,7 @@ class Sink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._is_own:
+        if self._path:
             os.close(self._fd)
+            if self._is_whole:  # what has no end
+                self._written_path(self._path).unlink(missing_ok=True)

@@ -27,10 +27,12 @@ class TimeFormat:
     Args:
         cells: Writes them.
         width: Characters of each.
+        to_wall: What they are made from.
     """
 
     cells: TimeCells
     width: int
+    to_wall: ToWall
 
 
 _SECOND_NS = 1_000_000_000
@@ -74,7 +76,7 @@ def make_time(name: str, zone: tzinfo, to_wall: ToWall, start_ns: int) -> TimeFo
     }
     like = np.array([start_ns], np.uint64)
     width = _SECONDS_WIDTH + 1 + _NS_DIGITS if name in ("since", "delta") else np.count_nonzero(writers[name](like))
-    return TimeFormat(writers[name], width)
+    return TimeFormat(writers[name], width, to_wall)
 
 
 def _split(wall_ns: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What flows from the rings to the output: records, and marks between them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -48,6 +49,19 @@ class ClockStep:
 
 
 Mark: TypeAlias = Lost | ClockStep
+
+_LOST = re.compile(r"(\d{1,18}) segments? lost on CPU (\d{1,9})")
+_CLOCK_STEP = re.compile(r"the clock was set (forward|back) by (\d{1,9})\.(\d{6}) s(; times here go on without it)?")
+
+
+def parse_mark(text: str, ts_ns: int) -> Mark | None:
+    """Read what ``str`` gives of a mark; None if it is none. Of a step of the clock the microseconds are left."""
+    if match := _LOST.fullmatch(text):
+        return Lost(ts_ns, int(match[2]), int(match[1]))
+    if match := _CLOCK_STEP.fullmatch(text):
+        step_ns = int(match[2] + match[3]) * 1000
+        return ClockStep(ts_ns, step_ns if match[1] == "forward" else -step_ns, is_followed=match[4] is None)
+    return None
 
 
 @dataclass(frozen=True)

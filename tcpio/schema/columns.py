@@ -13,6 +13,7 @@ class Kind(Enum):
     """What a column's values are, which decides how they are written."""
 
     TIME = auto()
+    STAMP = auto()
     NUMBER = auto()
     ADDRESS = auto()
     PORT = auto()
@@ -71,6 +72,7 @@ _FLAG_WORDS = tuple(flags_text(bits) for bits in range(1 << len(FLAGS)))
 
 COLUMNS = (
     Column("time", "when the segment passed; see --time-format and --tz", Kind.TIME, 0, "ts_ns", is_left=True, lead=""),
+    Column("ts_ns", "the same in nanoseconds since 1970, UTC", Kind.STAMP, 19),
     Column("cpu", "CPU on which it passed", Kind.NUMBER, 3),
     # In tcpio.d's header the local ends stand one character further left than in its lines.
     Column("laddr", "local address", Kind.ADDRESS, 16, head_extra=-1),
@@ -113,20 +115,25 @@ COLUMNS = (
     ),
     Column("state", "state of the sending socket", Kind.WORD, 12, words=STATES, is_left=True, is_send_only=True),
     Column("netns", "inode of the network namespace", Kind.NUMBER, 10),
+    Column("thlen", "bytes of the TCP header, with options", Kind.NUMBER, 5),
 )
 
 DEFAULT = ("cpu", "laddr", "lport", "dir", "raddr", "rport", "bytes", "flags")
 """What tcpio.d prints."""
 
+EVERY = tuple(column.name for column in COLUMNS)
+"""All that there is, which is what a recording has."""
+
 _BY_NAME = {column.name: column for column in COLUMNS}
 
 
-def find_columns(text: str, *, with_time: bool) -> tuple[Column, ...]:
+def find_columns(text: str, *, with_time: bool, default: tuple[str, ...] = DEFAULT) -> tuple[Column, ...]:
     """Read a list of columns, ``laddr,rport`` or ``+seq,ack``, which adds to the default.
 
     Args:
         text: The list; empty is the default.
         with_time: Whether ``time`` comes first, if the list does not place it.
+        default: The columns without a list.
 
     Raises:
         UsageError: There is no column of a name.
@@ -135,7 +142,7 @@ def find_columns(text: str, *, with_time: bool) -> tuple[Column, ...]:
     for name in names:
         if name not in _BY_NAME:
             raise UsageError(f"there is no column {name!r}", hint=f"the columns are {', '.join(_BY_NAME)}")
-    chosen = [*DEFAULT, *names] if text.startswith("+") or not text else names
+    chosen = [*default, *names] if text.startswith("+") or not text else names
     if with_time and "time" not in chosen:
         chosen = ["time", *chosen]
     return tuple(_BY_NAME[name] for name in dict.fromkeys(chosen))

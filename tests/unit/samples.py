@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Records made up for tests."""
 
+import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from tcpio.schema.address import from_text, to_words
+from tcpio.schema.address import V4_MAPPED, from_text, to_words
+from tcpio.schema.flags import FLAGS
 from tcpio.schema.record import RECEIVE, RECORD, SEND, Records
+from tcpio.schema.states import STATES
 
 FIN, SYN, RST, PUSH, ACK, URG, ECE, CWR, AE = (1 << bit for bit in range(9))
 
@@ -53,3 +56,36 @@ def times(records: Records) -> list[int]:
     """Give the timestamps of records."""
     found: list[int] = records["ts_ns"].tolist()
     return found
+
+
+def any_records(count: int, seed: int = 0) -> Records:
+    """Give records that have any values that theirs can be, in the order of time; half of the addresses are IPv4."""
+    random = np.random.default_rng(seed)
+    records = np.frombuffer(random.bytes(count * RECORD.itemsize), RECORD).copy()
+    records["ts_ns"] = np.sort(random.integers(1, 1 << 59, count))
+    records["dir"] = random.choice([SEND, RECEIVE], count)
+    records["state"] = random.integers(0, len(STATES), count) * (records["dir"] == SEND)
+    records["rtx"] = random.integers(0, 2, count) * (records["dir"] == SEND)
+    records["flags"] &= 0xFF
+    records["thlen"] = random.integers(5, 16, count) * 4
+    for name in ("laddr", "raddr"):
+        # Few enough that some come again.
+        addresses = [V4_MAPPED + random.bytes(4) for _ in range(5)] + [random.bytes(16) for _ in range(5)]
+        ends = np.array([to_words(address) for address in addresses], np.uint64)
+        records[name] = ends[random.integers(0, len(ends), count)]
+    return records
+
+
+def to_row(record: Records) -> dict[str, object]:
+    """Give what the columns of a record hold, None where there is nothing to show; the times are those of ts_ns."""
+    is_sent = record["dir"] == SEND
+    row: dict[str, object] = {name: int(record[name]) for name in RECORD.names or () if not record[name].ndim}
+    for name in ("laddr", "raddr"):
+        address = ipaddress.IPv6Address(record[name].tobytes())
+        row[name] = str(address.ipv4_mapped or address)
+    words = [flag for bit, flag in enumerate(FLAGS) if record["flags"] >> bit & 1]
+    row["flags"] = "|".join(words) or "null"
+    row["dir"] = "send" if is_sent else "receive"
+    row["rtx"] = int(record["rtx"]) if is_sent else None
+    row["state"] = (STATES[record["state"]] or None) if is_sent else None
+    return row

@@ -369,7 +369,7 @@ def test_cpus_are_followed_and_what_they_left_is_printed(run: Run) -> None:
 
 def test_an_ssh_session_is_warned_of_itself(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "find_own_session", lambda *_: "192.0.2.8:22-192.0.2.40:60337")
-    monkeypatch.setattr(live, "Sink", lambda _: Sink(run.path))
+    monkeypatch.setattr("tcpio.output.sink.Sink", lambda *_, **__: Sink(run.path))
     run.start(Machine(batch()), is_to_file=False)
 
     assert (

@@ -14,7 +14,6 @@ from tcpio.cli.options import (
     TraceOptions,
     default_ring_size,
     make_options,
-    parse_count,
     parse_delay,
     parse_size,
     parse_timeout,
@@ -48,9 +47,19 @@ def test_by_default_all_is_traced_in_order() -> None:
     assert (found.netns, found.directions, found.rung, found.btf) == (None, tuple(Direction), None, None)
     assert (found.ring_size, found.delay_s, found.is_ordered) == (None, 0.1, True)
     assert (found.count, found.timeout_s) == (None, None)
-    assert (found.time_format, found.zone, found.color, found.write) == ("iso", "", "auto", None)
-    assert (found.is_wide, found.has_header, found.is_quiet, found.prints_bpf) == (False, True, False, False)
-    assert [column.name for column in found.columns] == [
+    assert (found.output.time_format, found.output.zone, found.output.color, found.output.write) == (
+        "iso",
+        "",
+        "auto",
+        None,
+    )
+    assert (found.output.is_wide, found.output.has_header, found.is_quiet, found.prints_bpf) == (
+        False,
+        True,
+        False,
+        False,
+    )
+    assert [column.name for column in found.output.columns] == [
         "cpu",
         "laddr",
         "lport",
@@ -81,9 +90,19 @@ def test_every_option_is_taken() -> None:
     )
     assert (found.ring_size, found.delay_s, found.is_ordered) == (65536, 0.25, False)
     assert (found.count, found.timeout_s) == (7, 2.5)
-    assert (found.time_format, found.zone, found.color, found.write) == ("epoch", "UTC", "always", Path("out"))
-    assert (found.is_wide, found.has_header, found.is_quiet, found.prints_bpf) == (True, False, True, True)
-    assert [column.name for column in found.columns] == ["time", "cpu", "seq"]
+    assert (found.output.time_format, found.output.zone, found.output.color, found.output.write) == (
+        "epoch",
+        "UTC",
+        "always",
+        Path("out"),
+    )
+    assert (found.output.is_wide, found.output.has_header, found.is_quiet, found.prints_bpf) == (
+        True,
+        False,
+        True,
+        True,
+    )
+    assert [column.name for column in found.output.columns] == ["time", "cpu", "seq"]
 
 
 def test_long_names_are_the_short_ones() -> None:
@@ -94,6 +113,14 @@ def test_long_names_are_the_short_ones() -> None:
     )
 
     assert short == long
+
+
+def test_what_is_complete_when_it_is_closed_needs_another_file_now_and_then() -> None:
+    error = refusal("--format=parquet", "-w", "out.parquet")
+
+    assert str(error) == "parquet is complete only when a file is closed"
+    assert "--rotate-time" in error.hint
+    assert options("--format=parquet", "-w", "out.parquet", "--rotate-time", "1h").output.rotation is not None
 
 
 def test_few_filters_are_left_to_the_kernel() -> None:
@@ -113,10 +140,10 @@ def test_a_thousand_filters_are_not_left_to_the_kernel() -> None:
 @pytest.mark.parametrize(
     ("argument", "message", "hint"),
     [
-        ("--count=0", "--count '0' is no positive number", "-c 100"),
-        ("--count=-1", "--count '-1' is no positive number", "-c 100"),
-        ("--count=1.5", "--count '1.5' is no positive number", "-c 100"),
-        ("--count=many", "--count 'many' is no positive number", "-c 100"),
+        ("--count=0", "--count '0' is no positive number", "for example --count 100"),
+        ("--count=-1", "--count '-1' is no positive number", "for example --count 100"),
+        ("--count=1.5", "--count '1.5' is no positive number", "for example --count 100"),
+        ("--count=many", "--count 'many' is no positive number", "for example --count 100"),
         ("--timeout=0", "--timeout '0' is no positive number of seconds", "--timeout 10"),
         ("--timeout=nan", "--timeout 'nan' is no positive number of seconds", "--timeout 10"),
         ("--timeout=inf", "--timeout 'inf' is no positive number of seconds", "--timeout 10"),
@@ -133,9 +160,10 @@ def test_a_thousand_filters_are_not_left_to_the_kernel() -> None:
         ("--netns=/proc", "/proc is no namespace", "'ip netns list' shows the names"),
         ("--netns=0", "0 is no inode of a network namespace", "ls -Li"),
         ("--flags=SYN,FOO", "no TCP flag is called 'FOO'", "FIN, SYN, RST, PUSH, ACK, URG, ECE, CWR"),
+        ("--format=parquet", "parquet is written to files only", "name one with --write"),
         ("--format=xml", "there is no format 'xml'", "the formats are text"),
         ("--time-format=unix", "there is no time format 'unix'", "iso, epoch, since, delta"),
-        ("--columns=sport", "there is no column 'sport'", "the columns are time, cpu,"),
+        ("--columns=sport", "there is no column 'sport'", "the columns are time, ts_ns, cpu,"),
         ("*:65536-*:*", "filter '*:65536-*:*': port 65536 is above 65535, at character 3", "LADDR:LPORT-RADDR:RPORT"),
     ],
 )
@@ -192,10 +220,6 @@ def test_a_ring_is_a_power_of_two_of_pages_and_not_smaller(size: int) -> None:
 
 def test_a_delay_is_given_in_ms() -> None:
     assert [parse_delay("10"), parse_delay("100"), parse_delay("60000")] == [0.01, 0.1, 60.0]
-
-
-def test_a_count_may_be_large() -> None:
-    assert parse_count("99999999999999999999") == 99999999999999999999
 
 
 def test_a_timeout_may_have_a_fraction() -> None:

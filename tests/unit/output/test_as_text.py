@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tcpio.output.as_text import Chunk, Colors, TextFormat
+from tcpio.output.as_text import Colors, TextFormat
+from tcpio.output.lines import Chunk
 from tcpio.output.times import make_time
 from tcpio.schema.address import to_text
 from tcpio.schema.batch import Batch, ClockStep, Lost, Mark
@@ -123,6 +124,8 @@ COLUMNS_AS_TEXT = [
     ("state", " STATE", " ESTABLISHED"),
     ("state,cpu", " STATE        CPU", " ESTABLISHED    7"),
     ("netns", "      NETNS", " 4026531840"),
+    ("thlen", " THLEN", "    32"),
+    ("ts_ns", "               TS_NS", " 1000000000000000009"),
     ("time", "TIME", "1000000000.000000009"),
     ("time,cpu", "TIME                 CPU", "1000000000.000000009   7"),
 ]
@@ -130,7 +133,9 @@ COLUMNS_AS_TEXT = [
 
 @pytest.mark.parametrize(("columns", "head", "line"), COLUMNS_AS_TEXT)
 def test_each_column_stands_under_its_name(columns: str, head: str, line: str) -> None:
-    segment = make_segment(ts_ns=9, cpu=7, segs=3, seq=0xFFFFFFFF, ack=1, win=502, rtx=1, state=1, netns=4026531840)
+    segment = make_segment(
+        ts_ns=9, cpu=7, segs=3, seq=0xFFFFFFFF, ack=1, win=502, rtx=1, state=1, netns=4026531840, thlen=32
+    )
 
     assert f"{head}\n" == header(make_format(columns))
     assert [line] == lines(make_format(columns), segment)

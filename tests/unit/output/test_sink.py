@@ -11,7 +11,7 @@ import pytest
 
 from tcpio.errors import OutputError, UsageError
 from tcpio.output import sink as sink_module
-from tcpio.output.as_text import Chunk
+from tcpio.output.lines import Chunk
 from tcpio.output.sink import Sink
 from tests.unit.samples import open_fds
 
@@ -209,3 +209,69 @@ def test_a_terminal_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_is_no_terminal(tmp_path: Path) -> None:
     with Sink(tmp_path / "out") as sink:
         assert not sink.is_terminal
+
+
+def test_what_is_of_use_as_a_whole_appears_when_it_is_finished(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    path.write_text("earlier")
+    with Sink(path, is_whole=True) as sink:
+        sink.write([LINES])
+        assert path.read_text() == "earlier"
+        sink.finish()
+
+    assert path.read_bytes() == LINES.data
+    assert [file.name for file in tmp_path.iterdir()] == ["x.parquet"]
+
+
+def test_what_was_not_finished_leaves_nothing(tmp_path: Path) -> None:
+    with Sink(tmp_path / "x.parquet", is_whole=True) as sink:
+        sink.write([LINES])
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_renamed_is_told(tmp_path: Path) -> None:
+    with Sink(tmp_path / "x", is_whole=True) as sink:
+        (tmp_path / "x.part").unlink()
+        with pytest.raises(OutputError, match="cannot rename"):
+            sink.finish()
+
+
+@pytest.mark.usefixtures("no_new_fds")
+def test_another_file_of_the_same_name_can_be_begun(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    with Sink(path) as sink:
+        sink.write([LINES])
+        path.rename(tmp_path / "before")
+        sink.restart()
+
+        assert sink.size == 0
+        sink.write([MARK])
+        assert sink.size == len(MARK.data)
+    assert (tmp_path / "before").read_bytes() == LINES.data
+    assert path.read_bytes() == MARK.data
+
+
+@pytest.mark.parametrize(("is_lines", "left"), [(True, b"one\ntwo\n"), (False, b"")])
+def test_on_a_full_disk_what_ends_in_the_middle_is_cut_off(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_lines: bool,  # noqa: FBT001  a parameter's value
+    left: bytes,
+) -> None:
+    path = tmp_path / "x"
+    write = os.write
+
+    def write_a_part(fd: int, data: memoryview) -> int:
+        if len(data) < 14:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(fd, data[:10])
+
+    with Sink(path) as sink:
+        monkeypatch.setattr("tcpio.output.sink.os.write", write_a_part)
+        with pytest.raises(OutputError, match="No space left on device"):
+            sink.write([Chunk(b"one\ntwo\nthree\n", 3, is_lines=is_lines)])
+        monkeypatch.undo()
+
+        assert sink.segments == left.count(b"\n")
+    assert path.read_bytes() == left

@@ -2,8 +2,9 @@
 """Batches and their marks."""
 
 import numpy as np
+import pytest
 
-from tcpio.schema.batch import Batch, ClockStep, Lost, join
+from tcpio.schema.batch import Batch, ClockStep, Lost, join, parse_mark
 from tests.unit.samples import make_records, times
 
 
@@ -57,3 +58,22 @@ def test_joined_records_are_whole() -> None:
     joined = join([Batch(one), Batch(strided)]).records
 
     assert np.concatenate([one, strided]).tobytes() == joined.tobytes()
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        Lost(7, 3, 1),
+        Lost(7, 0, 137),
+        ClockStep(7, 1_000_000_000, is_followed=True),
+        ClockStep(7, -2_000, is_followed=False),
+        ClockStep(7, 1_000, is_followed=False),
+    ],
+)
+def test_a_mark_is_read_from_its_text(mark: Lost | ClockStep) -> None:
+    assert parse_mark(str(mark), 7) == mark
+
+
+@pytest.mark.parametrize("text", ["", "137 segments", "-1 segments lost on CPU 3", "1 segment lost on CPU 3 ", "x"])
+def test_what_is_no_mark_is_none(text: str) -> None:
+    assert parse_mark(text, 7) is None

@@ -4,7 +4,7 @@
 import pytest
 
 from tcpio.errors import UsageError
-from tcpio.schema.columns import COLUMNS, DEFAULT, Kind, find_columns
+from tcpio.schema.columns import COLUMNS, DEFAULT, EVERY, Kind, find_columns
 from tcpio.schema.record import RECORD
 
 DEFAULT_NAMES = ["cpu", "laddr", "lport", "dir", "raddr", "rport", "bytes", "flags"]
@@ -59,8 +59,8 @@ def test_an_unknown_column_is_refused_by_name(text: str, wrong: str) -> None:
 
     assert f"there is no column {wrong!r}" == str(caught.value)
     assert caught.value.hint == (
-        "the columns are time, cpu, laddr, lport, dir, raddr, rport, bytes, flags, "
-        "segs, seq, ack, win, rtx, state, netns"
+        "the columns are time, ts_ns, cpu, laddr, lport, dir, raddr, rport, bytes, flags, "
+        "segs, seq, ack, win, rtx, state, netns, thlen"
     )
 
 
@@ -97,7 +97,12 @@ def test_flags_have_a_word_for_each_byte() -> None:
     assert flags.text_words[0] == "(null)"
 
 
-def test_every_member_but_those_of_the_layout_has_a_column() -> None:
+def test_every_member_has_a_column() -> None:
     shown = {column.source for column in COLUMNS}
 
-    assert {"thlen"} == set(RECORD.names or ()) - shown
+    assert shown == set(RECORD.names or ())
+
+
+def test_other_columns_may_be_the_default() -> None:
+    assert tuple(column.name for column in find_columns("", with_time=True, default=EVERY)) == EVERY
+    assert [column.name for column in find_columns("+cpu", with_time=False, default=("seq",))] == ["seq", "cpu"]

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What all lines have in common."""
+
+import pytest
+
+from tcpio.output.lines import Chunk, split
+from tcpio.schema.batch import Batch, Lost, Mark
+from tcpio.schema.record import no_records
+from tests.unit.samples import make_records, times
+
+LINES = Chunk(b"one\ntwo\nthree\n", 3)
+BLOCK = Chunk(b"one\ntwo\nthree\n", 3, is_lines=False)
+MARK = Chunk(b"# mark\n", 0)
+
+
+@pytest.mark.parametrize(("written", "whole", "segments"), [(0, 0, 0), (3, 0, 0), (4, 4, 1), (9, 8, 2), (14, 14, 3)])
+def test_of_lines_a_part_is_of_use(written: int, whole: int, segments: int) -> None:
+    assert (whole, segments) == (LINES.whole(written), LINES.segments_in(written))
+
+
+@pytest.mark.parametrize(("written", "whole", "segments"), [(0, 0, 0), (9, 0, 0), (14, 14, 3)])
+def test_of_a_block_only_all_is_of_use(written: int, whole: int, segments: int) -> None:
+    assert (whole, segments) == (BLOCK.whole(written), BLOCK.segments_in(written))
+
+
+def test_a_mark_is_no_segment() -> None:
+    assert [MARK.segments_in(written) for written in range(8)] == [0] * 8
+
+
+def pieces(batch: Batch) -> list[list[int] | Mark]:
+    return [piece if isinstance(piece, Lost) else times(piece) for piece in split(batch)]  # type: ignore[arg-type]  # no step of the clock is in it
+
+
+def test_marks_stand_before_the_first_record_that_is_not_older() -> None:
+    first, second, last = (Lost(ts_ns, 0, 1) for ts_ns in (1, 4, 9))
+
+    assert pieces(Batch(make_records([1, 2, 3, 5]), (first, second, last))) == [first, [1, 2, 3], second, [5], last]
+
+
+def test_a_mark_stands_before_the_record_of_its_time_without_order_too() -> None:
+    mark = Lost(3, 0, 1)
+
+    assert pieces(Batch(make_records([5, 9, 3, 4]), (mark,))) == [[5, 9], mark, [3, 4]]
+
+
+def test_no_piece_is_empty() -> None:
+    assert pieces(Batch(no_records())) == []
+    assert pieces(Batch(no_records(), (Lost(1, 0, 1),))) == [Lost(1, 0, 1)]
