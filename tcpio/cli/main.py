@@ -4,6 +4,7 @@
 import argparse
 import importlib
 import os
+import re
 from collections.abc import Sequence
 from typing import Protocol, cast
 
@@ -27,6 +28,7 @@ class Command(Protocol):
 COMMANDS = {
     "trace": "print one line for every TCP segment sent or received (what tcpio does when no command is named)",
     "sort": "put recorded output in the order of time; several files are merged",
+    "replay": "print a recording again: other columns, another format, a part of it, or what can be derived from it",
     "doctor": "say what this kernel offers, what tcpio would use, and what to install",
 }
 """What each does. The first is what is done when none is named."""
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         name, rest = (arguments[0], arguments[1:]) if arguments and arguments[0] in COMMANDS else (DEFAULT, arguments)
         command = find_command(name)
-        return command.run(_make_parser(name, command).parse_intermixed_args(rest))
+        return command.run(_make_parser(name, command).parse_intermixed_args(_join_values(rest)))
     except TcpioError as error:
         _complain(error)
         return error.exit_code
@@ -63,6 +65,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def _join_values(arguments: Sequence[str]) -> list[str]:
+    # No option begins with a hyphen and a digit: what does is the value of the option before it, as in --since -5min.
+    joined: list[str] = []
+    for argument in arguments:
+        if re.match(r"-\d", argument) and joined and re.fullmatch(r"--[a-z-]+", joined[-1]):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def find_command(name: str) -> Command:

@@ -51,6 +51,11 @@ def make_mask(expr: Expr) -> MaskMaker:
     return test_distinct
 
 
+def fields_of(expr: Expr) -> set[str]:
+    """Give the members of a record that an expression asks of."""
+    return {leaf.field for leaf in _leaves(expr)}
+
+
 _Leaf: TypeAlias = Masked | Between | AnyBit
 
 

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Stages that leave records out, and count them."""
 
+import numpy as np
+
 from tcpio.filter.ast import ALWAYS, Expr
 from tcpio.filter.to_mask import make_mask
 from tcpio.schema.batch import Batch
 from tcpio.schema.record import no_records
+
+_NEVER_NS = (1 << 63) - 1
 
 
 class Select:
@@ -25,6 +29,33 @@ class Select:
         kept = batch.records[self._mask(batch.records)]
         self.dropped += len(batch.records) - len(kept)
         return Batch(kept, batch.marks)
+
+
+class Period:
+    """Keep what is not before a moment, and not behind another.
+
+    Args:
+        since_ns: The first moment, as the records have it.
+        until_ns: The last moment.
+
+    Attributes:
+        dropped: Records that were left out.
+    """
+
+    def __init__(self, since_ns: int | None, until_ns: int | None) -> None:
+        self.dropped = 0
+        self._since_ns = 0 if since_ns is None else max(since_ns, 0)
+        self._until_ns = _NEVER_NS if until_ns is None else max(until_ns, -1)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Give what is kept of a batch."""
+        ts_ns = batch.records["ts_ns"]
+        is_kept = ts_ns >= np.uint64(self._since_ns)
+        is_kept &= (ts_ns <= np.uint64(self._until_ns)) if self._until_ns >= 0 else np.zeros(1, np.bool_)
+        marks = tuple(mark for mark in batch.marks if self._since_ns <= mark.ts_ns <= self._until_ns)
+        kept = batch.records if is_kept.all() else batch.records[is_kept]
+        self.dropped += len(batch.records) - len(kept)
+        return Batch(kept, marks)
 
 
 class Limit:

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tcpio.filter import to_mask as module
-from tcpio.filter.ast import ALWAYS, NEVER, Between, Expr
+from tcpio.filter.ast import ALWAYS, NEVER, AllOf, AnyBit, AnyOf, Between, Expr, Not
 from tcpio.filter.parse import parse_filter, to_expr
 from tcpio.filter.pattern import Filter
-from tcpio.filter.to_mask import make_mask, to_mask
+from tcpio.filter.to_mask import fields_of, make_mask, to_mask
 from tcpio.schema.record import RECORD, Records
 from tests.unit.filter.strategies import EXPRESSIONS, FILTERS, reads_true, records, unhurried
 
@@ -67,3 +67,10 @@ def test_constants_are_as_long_as_the_batch() -> None:
 
     assert to_mask(ALWAYS, batch).tolist() == [True] * 3
     assert to_mask(NEVER, batch).tolist() == [False] * 3
+
+
+def test_the_members_that_are_asked_of_are_told() -> None:
+    expr = AllOf((Between("lport", 1, 2), Not(AnyOf((AnyBit("flags", 2), Between("lport", 5, 6))))))
+
+    assert fields_of(expr) == {"lport", "flags"}
+    assert fields_of(ALWAYS) == set()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tcpio.filter.ast import ALWAYS, Between
 from tcpio.schema.batch import Batch, Lost
-from tcpio.stream.select import Limit, Select
+from tcpio.stream.select import Limit, Period, Select
 from tests.unit.samples import make_records, times
 
 
@@ -110,3 +110,25 @@ def test_selected_and_left_out_are_all(batches: list[list[int]]) -> None:
 
     assert sum(port in (1, 2) for ports in batches for port in ports) == kept
     assert sum(map(len, batches)) == kept + select.dropped
+
+
+@pytest.mark.parametrize(
+    ("since_ns", "until_ns", "kept"),
+    [
+        (None, None, [1, 5, 3, 9]),
+        (3, None, [5, 3, 9]),
+        (None, 3, [1, 3]),
+        (3, 5, [5, 3]),
+        (6, 8, []),
+        (-5, 1, [1]),
+        (None, -5, []),
+    ],
+)
+def test_a_period_keeps_what_is_in_it(since_ns: int | None, until_ns: int | None, kept: list[int]) -> None:
+    period = Period(since_ns, until_ns)
+    marks = tuple(Lost(ts_ns, 0, 1) for ts_ns in (1, 3, 5, 9))
+    found = period(Batch(make_records([1, 5, 3, 9]), marks))
+
+    assert times(found.records) == kept
+    assert [mark.ts_ns for mark in found.marks] == sorted(kept)
+    assert period.dropped == 4 - len(kept)

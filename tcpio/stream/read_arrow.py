@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Read Arrow IPC streams and Parquet files as tcpio writes them, or as others write what they took from these."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from tcpio.errors import RecordingError
+from tcpio.schema.address import from_text, to_words
+from tcpio.schema.batch import Batch, ClockStep, Lost, Mark
+from tcpio.schema.columns import COLUMNS, EVERY, Column, Kind
+from tcpio.schema.pyarrow import import_pyarrow
+from tcpio.schema.record import RECEIVE, RECORD, Records
+from tcpio.schema.recording import CLOCK_STEP, FACT_PREFIX, FOLLOWED, LOST, MARKS, VERSION, VERSION_KEY, current_names
+from tcpio.stream.fields import word_values
+from tcpio.stream.recording import Recording
+
+_ROWS = 1 << 16
+_LARGEST_READ = 1 << 30
+_TIMES = ("ts_ns", "time")
+_BY_NAME = {column.name: column for column in COLUMNS}
+
+# What a damaged file makes pyarrow raise, beside its own errors, which are subclasses of these.
+_FAILURES = (ValueError, TypeError, KeyError, IndexError, OSError, OverflowError, MemoryError, NotImplementedError)
+
+Array = Any
+"""pyarrow has no types of its own."""
+
+
+class _Bounded:
+    # A file of which a damaged header cannot ask for more than there can be.
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.closed = False
+
+    def read(self, size: int = -1) -> bytes:
+        if size > _LARGEST_READ:
+            raise ValueError(f"a part of {size} bytes")
+        return self._file.read(size)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  all else is the file's
+        return getattr(self._file, name)
+
+
+def read_arrow(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:
+    """Open an Arrow IPC stream.
+
+    Raises:
+        RecordingError: It cannot be read, or a later version wrote it.
+        UsageError: There is no pyarrow.
+    """
+    pa = import_pyarrow()
+    try:
+        stream = pa.ipc.open_stream(pa.PythonFile(_Bounded(file), mode="r"))
+        schema = stream.schema
+        read = _needed(schema, name, wanted)
+        if file.seekable():
+            file.seek(0)
+            options = pa.ipc.IpcReadOptions(included_fields=sorted(schema.names.index(field) for field in read))
+            stream = pa.ipc.open_stream(pa.PythonFile(_Bounded(file), mode="r"), options=options)
+    except _FAILURES as error:
+        raise _damaged(name, error) from error
+    return _to_recording(pa, schema, name, iter(stream))
+
+
+def read_parquet(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:
+    """Open a Parquet file.
+
+    Raises:
+        RecordingError: It cannot be read, or a later version wrote it.
+        UsageError: There is no pyarrow.
+    """
+    pa = import_pyarrow()
+    try:
+        opened = pa.parquet.ParquetFile(pa.PythonFile(_Bounded(file), mode="r"))
+        schema = opened.schema_arrow
+        batches = opened.iter_batches(_ROWS, columns=_needed(schema, name, wanted))
+    except _FAILURES as error:
+        raise _damaged(name, error) from error
+    return _to_recording(pa, schema, name, batches)
+
+
+def _damaged(name: str, error: BaseException) -> RecordingError:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return RecordingError(f"{name} cannot be read: {text}")
+
+
+def _metadata(schema: Array) -> Mapping[str, str]:
+    found = schema.metadata or {}
+    return {key.decode(errors="replace"): value.decode(errors="replace") for key, value in found.items()}
+
+
+def _version(schema: Array, name: str) -> int:
+    # Files that others made of tcpio's have lost it, and have today's names.
+    text = _metadata(schema).get(VERSION_KEY, str(VERSION))
+    version = int(text) if text.isascii() and text.isdecimal() and len(text) < len(str(VERSION)) + 3 else VERSION + 1
+    if not 1 <= version <= VERSION:
+        raise RecordingError(
+            f"{name} is of version {text!r}, and this tcpio reads up to {VERSION}", hint="a newer tcpio reads it"
+        )
+    return version
+
+
+def _names(schema: Array, name: str) -> dict[str, str]:
+    # Today's names -> those in the file.
+    return dict(zip(current_names(schema.names, _version(schema, name)), schema.names, strict=True))
+
+
+def _needed(schema: Array, name: str, wanted: AbstractSet[str]) -> list[str]:
+    names = _names(schema, name)
+    if set(EVERY).isdisjoint(names):
+        raise RecordingError(f"{name} has none of tcpio's columns")
+    times = [time for time in _TIMES if time in names][:1]
+    needed = [*times, *(column for column in EVERY if column in wanted and column not in _TIMES), *MARKS, "cpu", "dir"]
+    return [names[column] for column in dict.fromkeys(needed) if column in names]
+
+
+def _to_recording(pa: Array, schema: Array, name: str, batches: Iterator[Array]) -> Recording:
+    version = _version(schema, name)
+    facts = {
+        key.removeprefix(FACT_PREFIX): value
+        for key, value in _metadata(schema).items()
+        if key.startswith(FACT_PREFIX) and key != VERSION_KEY
+    }
+    names = _names(schema, name)
+    has_times = not set(_TIMES).isdisjoint(names)
+    columns = frozenset(names) & set(EVERY) | (set(_TIMES) if has_times else set())
+    return Recording(columns, _read(pa, batches, name, version, has_times=has_times), facts)
+
+
+def _read(pa: Array, batches: Iterator[Array], name: str, version: int, *, has_times: bool) -> Iterator[Batch]:
+    row = 0
+    while True:
+        try:
+            batch = next(batches, None)
+            if batch is None:
+                return
+            batch.validate(full=True)
+            fields = dict(zip(current_names(batch.schema.names, version), batch.columns, strict=True))
+            made = _to_batch(pa, fields, batch.num_rows, row, has_times=has_times)
+        except _FAILURES as error:
+            failure = _damaged(name, error)
+            raise RecordingError(f"{failure}, behind row {row}") from error
+        row += batch.num_rows
+        yield made
+
+
+def _to_batch(pa: Array, fields: Mapping[str, Array], count: int, row: int, *, has_times: bool) -> Batch:
+    records = np.zeros(count, RECORD)
+    if has_times:
+        records["ts_ns"] = _times(pa, fields)
+    else:
+        records["ts_ns"] = np.arange(row, row + count, dtype=np.uint64)
+    is_mark = np.zeros(count, np.bool_)
+    for name in (LOST, CLOCK_STEP):
+        if name in fields:
+            is_mark |= fields[name].is_valid().to_numpy(zero_copy_only=False)
+    for name, array in fields.items():
+        column = _BY_NAME.get(name)
+        if column and name not in _TIMES:
+            _fill(pa, records, column, array, has_direction="dir" in fields)
+    if not is_mark.any():
+        return Batch(records)
+    places = np.flatnonzero(is_mark).tolist()
+    marks = tuple(_to_mark(fields, at, int(records["ts_ns"][at]), int(records["cpu"][at])) for at in places)
+    return Batch(records[~is_mark], marks)
+
+
+def _to_mark(fields: Mapping[str, Array], at: int, ts_ns: int, cpu: int) -> Mark:
+    lost = fields[LOST][at].as_py() if LOST in fields else None
+    if lost is not None:
+        return Lost(ts_ns, cpu, int(lost))
+    is_followed = bool(fields[FOLLOWED][at].as_py()) if FOLLOWED in fields else False
+    return ClockStep(ts_ns, int(fields[CLOCK_STEP][at].as_py()), is_followed=is_followed)
+
+
+def _times(pa: Array, fields: Mapping[str, Array]) -> npt.NDArray[np.int64]:
+    times = fields["ts_ns"] if "ts_ns" in fields else fields["time"].cast(pa.timestamp("ns", "UTC")).cast(pa.int64())
+    found: npt.NDArray[np.int64] = _numbers(times, pa.int64())
+    if (found < 0).any():
+        raise ValueError("a time before 1970")
+    return found
+
+
+def _fill(pa: Array, records: Records, column: Column, array: Array, *, has_direction: bool) -> None:
+    source = column.source
+    if column.kind is Kind.ADDRESS:
+        records[source] = _each(array, _parse_address, np.dtype((np.uint64, (2,))))
+    elif column.kind is Kind.WORD and not pa.types.is_integer(array.type):
+        values = word_values(column)
+        records[source] = _each(array, values.__getitem__, np.dtype(np.int64))
+    else:
+        numbers = _numbers(array, pa.from_numpy_dtype(RECORD[source]))
+        if column.words and (numbers >= len(column.words)).any():
+            raise ValueError(f"{column.name} has a value that is none")
+        records[source] = numbers
+    if column.is_send_only and not has_direction:
+        records["dir"][array.is_null().to_numpy(zero_copy_only=False)] = RECEIVE
+
+
+def _numbers(array: Array, wanted: Array) -> npt.NDArray[Any]:
+    found: npt.NDArray[Any] = array.cast(wanted).fill_null(0).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _each(array: Array, parse: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:  # noqa: ANN401
+    # Each text that there is, once; the last is for where there is none.
+    encoded = array if hasattr(array, "dictionary") else array.dictionary_encode()
+    texts: Sequence[str | None] = encoded.dictionary.to_pylist()
+    values = np.zeros(len(texts) + 1, dtype)
+    for at, text in enumerate(texts):
+        if text is not None:
+            values[at] = parse(text)
+    indices = encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
+    found: npt.NDArray[Any] = values[indices]
+    return found
+
+
+def _parse_address(text: str) -> tuple[int, int]:
+    return to_words(from_text(text))

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Read JSON Lines as tcpio writes them; more keys may be in them, which are passed over."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, BinaryIO
+
+from tcpio.errors import RecordingError
+from tcpio.schema.batch import ClockStep, Lost, Mark
+from tcpio.schema.columns import EVERY
+from tcpio.schema.recording import CLOCK_STEP, FOLLOWED, LOST
+from tcpio.stream.fields import parse_wall_ns
+from tcpio.stream.read_lines import BadLineError, Lines, Piece, read_batches, split_at
+from tcpio.stream.recording import Recording
+
+_MARK = re.compile(rb'^[^\n]*"(?:%s|%s)":[^\n]*\n' % (LOST.encode(), CLOCK_STEP.encode()), re.MULTILINE)
+
+
+def read_json(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:
+    """Open a file of JSON Lines.
+
+    Raises:
+        RecordingError: Its first line is no object with columns.
+    """
+    lines = Lines(file, name)
+    keys: Mapping[str, object] = {}
+    for line in lines.peek().splitlines():
+        try:
+            keys = _parse(line)
+        except ValueError as error:
+            raise RecordingError(f"{name}, line 1: {error}") from error
+        if LOST not in keys and CLOCK_STEP not in keys:
+            break
+    columns = [key for key in keys if key in EVERY]
+    if not columns:
+        raise RecordingError(f"{name}: the first object has no column", hint=f"columns are {', '.join(EVERY)}")
+    needed = [key for key in columns if key in wanted or key == "ts_ns"]
+    return Recording(frozenset(columns), read_batches(lines, name, _Json(needed or columns)))
+
+
+class _Json:
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+
+    def pieces(self, block: bytes) -> Iterator[tuple[int, Piece]]:
+        for length, piece in split_at(_MARK, block):
+            yield length, self._rows(piece) if isinstance(piece, bytes) else _to_mark(_parse_at(piece[0], 0))
+
+    def _rows(self, lines: bytes) -> bytes:
+        objects = [_parse_at(line, number) for number, line in enumerate(lines.splitlines())]
+        rows = "".join([",".join([_text(row.get(name)) for name in self.names]) + "\n" for row in objects])
+        return rows.encode("ascii", errors="replace")
+
+
+def _text(value: object) -> str:
+    # What is neither a number nor a string is none of ours; commas and line ends would be taken for others.
+    if value is None:
+        return ""
+    if type(value) in (int, str):
+        return str(value).translate({ord(","): "\x01", ord("\n"): "\x01", 0: "\x01"})
+    return "\x01"
+
+
+def _parse_at(line: bytes, number: int) -> Mapping[str, Any]:
+    try:
+        return _parse(line)
+    except ValueError as error:
+        raise BadLineError(number, str(error)) from error
+
+
+def _parse(line: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("no JSON") from error
+    if not isinstance(found, dict):
+        raise ValueError("no object")
+    return found
+
+
+def _to_mark(keys: Mapping[str, Any]) -> Mark | None:
+    try:
+        ts_ns = int(keys["ts_ns"]) if "ts_ns" in keys else parse_wall_ns(str(keys["time"])) if "time" in keys else 0
+        if CLOCK_STEP in keys:
+            return ClockStep(ts_ns, int(keys[CLOCK_STEP]), is_followed=bool(keys[FOLLOWED]))
+        return Lost(ts_ns, int(keys["cpu"]), int(keys[LOST]))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise BadLineError(0, "a mark without its numbers") from error

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Read text as tcpio prints it, where each value is a word of its own, but for addresses and their ports."""
+
+import re
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from typing import BinaryIO
+
+from tcpio.errors import RecordingError
+from tcpio.schema.batch import parse_mark
+from tcpio.schema.columns import COLUMNS, DEFAULT, EVERY, Column
+from tcpio.stream.fields import parse_wall_ns
+from tcpio.stream.read_lines import Lines, Piece, clean, needed_of, read_batches, split_at
+from tcpio.stream.recording import Recording
+
+_COLOR = re.compile(rb"\x1b\[\d*m")
+_MARK = rb"(?:([^ \n]+) )?# ([^\n]*)"
+_BY_NAME = {column.name: column for column in COLUMNS}
+
+
+def read_text(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:
+    """Open a text file.
+
+    Raises:
+        RecordingError: It is not tcpio's text, or cannot be read without its header.
+    """
+    lines = Lines(file, name)
+    found = [_COLOR.sub(b"", line) for line in lines.peek().splitlines()]
+    rows = [line for line in found if line and not re.fullmatch(_MARK, line)]
+    first = rows[0].decode(errors="replace") if rows else ""
+    names = _names_of(first)
+    if names:
+        names = _with_direction(names, rows[1].decode(errors="replace") if len(rows) > 1 else "")
+    else:
+        is_timed = re.match(r"\S+\.\d{9}", first)
+        names = (*(["time"] * bool(is_timed)), *DEFAULT)
+    dialect = _Text(names, first if _names_of(first) else "")
+    if rows and not _names_of(first) and not dialect.row.fullmatch(rows[0] + b"\n"):
+        raise RecordingError(
+            f"{name} is no recording of tcpio that could be read",
+            hint="text is read with its header, or with the default columns; other formats by how they begin",
+        )
+    dialect.names = needed_of(names, wanted)
+    return Recording(frozenset(names), read_batches(lines, name, dialect))
+
+
+def _names_of(header: str) -> tuple[str, ...]:
+    words = header.replace(":", " ").lower().split()
+    return tuple(words) if words and header == header.upper() and set(words) <= set(EVERY) else ()
+
+
+def _with_direction(names: Sequence[str], row: str) -> tuple[str, ...]:
+    # The direction has no name in the header.
+    arrows = [at for at, word in enumerate(row.split()) if word in ("->", "<-")]
+    if not arrows:
+        return tuple(names)
+    place = 0
+    for _ in range(arrows[0]):
+        place += 2 if _is_joined(names, place) else 1
+    return (*names[:place], "dir", *names[place:])
+
+
+def _is_joined(names: Sequence[str], at: int) -> bool:
+    return at + 1 < len(names) and _BY_NAME[names[at + 1]].joins == names[at]
+
+
+class _Text:
+    def __init__(self, names: Sequence[str], header: str) -> None:
+        self.names = names
+        columns = [_BY_NAME[name] for name in names]
+        parts = [_pattern(column, columns[at - 1] if at else None) for at, column in enumerate(columns)]
+        self.row = re.compile(rb"^" + "".join(parts).encode() + rb" *\n", re.MULTILINE)
+        self._as_csv = b",".join(b"\\%d" % (at + 1) for at in range(len(columns))) + b"\n"
+        self._others = re.compile(rb"^(?:%s|%s)?\n" % (_MARK, re.escape(header.encode())), re.MULTILINE)
+
+    def pieces(self, block: bytes) -> Iterator[tuple[int, Piece]]:
+        for length, piece in split_at(self._others, _COLOR.sub(b"", clean(block))):
+            if isinstance(piece, bytes):
+                yield length, self.row.sub(self._as_csv, piece)
+            elif piece[2] is not None:
+                yield length, parse_mark(piece[2].decode(errors="replace"), _time_of(piece[1]))
+            else:
+                yield length, None
+
+
+def _pattern(column: Column, before: Column | None) -> str:
+    lead = " *" if before is None else ":" if column.joins == before.name else " +"
+    # No value is longer, which also bounds how long a line is looked at.
+    return rf"{lead}\(([^\s,()]{{1,64}})\)" if column.name == "flags" else rf"{lead}([^\s,]{{1,64}})"
+
+
+def _time_of(word: bytes | None) -> int:
+    try:
+        return parse_wall_ns(word.decode(errors="replace")) if word else 0
+    except ValueError:
+        return 0

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A recording as its reader gives it."""
+
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import BinaryIO, Protocol
+
+from tcpio.schema.batch import Batch
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A file that was opened.
+
+    Args:
+        columns: Names of the columns that it holds.
+        batches: What is in it: ts_ns is wall time, ns since 1970; where the file has no times, it counts the segments.
+            Iterating raises RecordingError where the file cannot be read further.
+        facts: What it says of itself: version, host, kernel, rung, filter.
+    """
+
+    columns: AbstractSet[str]
+    batches: Iterator[Batch]
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+class Reader(Protocol):
+    """Opens a file of one format."""
+
+    def __call__(self, file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:
+        """Open it.
+
+        Args:
+            file: At its begin.
+            name: For messages.
+            wanted: Columns; what belongs to others need not be read.
+
+        Raises:
+            RecordingError: It is not of this format.
+        """

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Recordings again: from files to lines, by the command line."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tcpio.cli.main import main
+from tcpio.schema.batch import Batch, Lost
+from tcpio.schema.columns import EVERY
+from tests.unit.samples import any_records, make_records, make_segment
+from tests.unit.stream.recordings import with_format, write
+
+SECOND = 1_000_000_000
+BEGAN_NS = 1_795_299_300 * SECOND
+"""2026-11-21 22:15:00 UTC"""
+
+
+class Replay:
+    """Runs ``tcpio replay``."""
+
+    def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._capfd = capfd
+
+    def file(self, batch: Batch, name: str = "csv", columns: str = "") -> str:
+        path = self.folder / f"x{len(list(self.folder.iterdir()))}.{name}"
+        path.write_bytes(write(name, batch, columns=columns))
+        return str(path)
+
+    def __call__(self, *arguments: str, status: int = 0) -> tuple[list[str], str]:
+        """Give the lines and what is said."""
+        found = main(["replay", "--tz", "UTC", *arguments])
+        out, said = self._capfd.readouterr()
+        assert (found, "Traceback" in said) == (status, False), said
+        return out.splitlines(), said
+
+
+@pytest.fixture
+def replay(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Replay:
+    return Replay(tmp_path, capfd)
+
+
+def make_batch(count: int = 50) -> Batch:
+    records = any_records(count)
+    records["ts_ns"] = BEGAN_NS + np.arange(count, dtype=np.uint64) * np.uint64(SECOND)
+    records["bytes"] >>= 1
+    return Batch(records, (Lost(BEGAN_NS + 3 * SECOND, 3, 137),))
+
+
+@with_format
+def test_a_recording_of_any_format_gives_the_same_lines(replay: Replay, name: str) -> None:
+    every = ",".join(EVERY)
+    expected, _ = replay(replay.file(make_batch()), "-q", "-o", every)
+    found, said = replay(replay.file(make_batch(), name), "-o", every)
+
+    assert found == expected
+    assert "# 137 segments lost on CPU 3" in found[4]
+    assert said == "tcpio: 50 segments printed, 137 lost; lost by CPU: 3: 137\n"
+
+
+@with_format
+def test_a_recording_becomes_any_format(replay: Replay, name: str) -> None:
+    target = replay.folder / "target"
+    replay(replay.file(make_batch(), name), "-f", name, "-w", str(target), "-q")
+    again, _ = replay(str(target), "-q", "-f", "jsonl")
+    expected, _ = replay(replay.file(make_batch()), "-q", "-f", "jsonl")
+    held = json.loads(again[0])
+
+    assert {key: json.loads(expected[0])[key] for key in held} == held
+    assert len(again) == len(expected)
+
+
+def test_filters_and_options_leave_what_they_say(replay: Replay) -> None:
+    records = np.concatenate(
+        [make_segment(ts_ns=BEGAN_NS + at, lport=lport, cpu=at) for at, lport in enumerate((22, 80, 443, 80))]
+    )
+    records["dir"][3] = 1
+    records["flags"][2] = 2
+    records["netns"][0] = 7
+    path = replay.file(Batch(records))
+
+    def ports(*arguments: str) -> list[str]:
+        return [line.strip() for line in replay(path, "--no-header", "-o", "lport", "-q", *arguments)[0]]
+
+    assert ports() == ["22", "80", "443", "80"]
+    assert ports("*:80-*:*") == ["80", "80"]
+    assert ports("!*:80-*:*") == ["22", "443"]
+    assert ports("--dir", "receive") == ["80"]
+    assert ports("--dir", "send") == ["22", "80", "443"]
+    assert ports("--flags", "SYN") == ["443"]
+    assert ports("--netns", "7") == ["22"]
+    assert ports("-c", "2") == ["22", "80"]
+    assert replay(path, "*:80-*:*", "-c", "1")[1] == "tcpio: 1 segment printed, 1 not printed, 2 filtered, 0 lost\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        (("--since", "22:15:48"), 2),
+        (("--until", "2026-11-21 22:15:01.5"), 2),
+        (("--since", "22:15:10", "--until", "22:15:19"), 10),
+        (("--since", "2026-11-21 23:15:48+01:00"), 2),
+        (("--since", "-5min"), 0),
+    ],
+)
+def test_a_period_can_be_chosen(replay: Replay, arguments: tuple[str, ...], lines: int) -> None:
+    found, _ = replay(replay.file(Batch(make_batch().records)), "--no-header", "-q", *arguments)
+
+    assert len(found) == lines
+
+
+def test_files_are_read_one_behind_the_other(replay: Replay) -> None:
+    paths = [replay.file(make_batch(3)), replay.file(make_batch(4), "jsonl")]
+
+    assert len(replay(*paths, "--no-header", "-q")[0]) == 3 + 1 + 4 + 1
+    assert replay(*paths, "-c", "1")[1].startswith("tcpio: 1 segment printed, 2 not printed, ")
+
+
+def test_nothing_chosen_is_a_header(replay: Replay) -> None:
+    assert replay(replay.file(make_batch()), "*:0-*:0", "-f", "csv", "-o", "cpu", "--since", "23:00")[0] == ["cpu"]
+
+
+def test_columns_that_a_recording_lacks_are_left_out_or_told(replay: Replay) -> None:
+    path = replay.file(Batch(make_segment()), columns="cpu,lport,time")
+
+    assert replay(path, "-q")[0] == [" CPU LPORT", "   1 22"]
+    for arguments in (("-o", "cpu,seq"), ("-o", "+seq"), ("*:*-9.*.*.*:*",), ("--summary",), ("-f", "pcapng")):
+        said = replay(path, *arguments, status=2)[1]
+        assert f"tcpio: {path} has no column " in said
+        assert said.endswith("; it has time, cpu, lport\n")
+
+
+def test_times_count_from_the_first_segment(replay: Replay) -> None:
+    lines, _ = replay(replay.file(Batch(make_batch(3).records)), "-t", "--time-format", "since", "-q", "-o", "time")
+
+    assert [line.split()[0] for line in lines] == ["TIME", "0.000000000", "1.000000000", "2.000000000"]
+
+
+def test_damage_is_told_and_what_is_before_is_printed(replay: Replay) -> None:
+    path = replay.folder / "x"
+    path.write_text("lport,cpu\n1,1\n2,2\nx,3\n4,4\n")
+    lines, said = replay(str(path), "-o", "lport", status=1)
+
+    assert lines == [" LPORT", " 1", " 2"]
+    assert said == f"tcpio: 2 segments printed, 0 lost\ntcpio: {path}, line 4: lport cannot be 'x'\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("missing.csv",), "tcpio: cannot read missing.csv: No such file or directory"),
+        (("*:80-*:*",), "tcpio: no recording is named"),
+        (("x", "--since", "sometime"), "tcpio: --since 'sometime' is no time"),
+        (("x", "--netns", "web"), "tcpio: --netns 'web' is no inode"),
+        (("x", "--netns", "4294967296"), "tcpio: --netns '4294967296' is no inode"),
+        (("x", "--summary", "-f", "arrow"), "tcpio: --summary is not written as arrow"),
+        (("x", "--summary", "--by", "cpu"), "tcpio: cannot group by 'cpu'"),
+        (("x", "*:99999-*:*"), "tcpio: filter '*:99999-*:*': port 99999 is above 65535"),
+    ],
+)
+def test_what_makes_no_sense_is_told(replay: Replay, arguments: tuple[str, ...], said: str) -> None:
+    assert replay(*arguments, status=2)[1].startswith(said)
+
+
+def test_sums_are_given_by_group(replay: Replay) -> None:
+    records = make_records([1, 2, 3], lport=[80, 443, 80], bytes=[5, 7, 11], segs=1, laddr="192.0.2.8", dir=[0, 0, 1])
+    path = replay.file(Batch(records, (Lost(1, 0, 2),)))
+    lines, _ = replay(path, "--summary", "--by", "lport", "-q")
+
+    assert lines[0].startswith("# derived from recorded segments")
+    assert lines[0].endswith("; 2 segments were lost and are missing")
+    assert [line.split() for line in lines[1:]] == [
+        ["LPORT", "SEGS_SENT", "SEGS_RECEIVED", "BYTES_SENT", "BYTES_RECEIVED"],
+        ["80", "1", "1", "5", "11"],
+        ["443", "1", "0", "7", "0"],
+    ]
+    rows = [json.loads(line) for line in replay(path, "--summary", "-f", "jsonl", "*:443-*:*", "-q")[0]]
+    assert [(row["lport"], row["laddr"], row["bytes_sent"], row["derived"]) for row in rows] == [
+        (443, "192.0.2.8", 7, True)
+    ]
+
+
+def test_sums_may_go_to_a_file(replay: Replay) -> None:
+    target = replay.folder / "sums"
+    replay(replay.file(make_batch()), "--summary", "-f", "csv", "-w", str(target))
+
+    assert target.read_text().startswith("# derived")
+
+
+def test_a_reader_that_has_gone_ends_it_quietly(replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    monkeypatch.setattr("tcpio.output.sink.STDOUT", writer)
+    path = replay.file(make_batch())
+    _, said = replay(path, path, path)
+    os.close(writer)
+
+    assert said.startswith("tcpio: 0 segments printed, ")
+
+
+def test_the_counts_so_far_can_be_asked_for(replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tcpio.cli.signals.Signals.take_question", lambda _: True)
+    said = replay(replay.file(make_batch()), "-o", "cpu")[1].splitlines()
+
+    assert said[0] == "tcpio: 0 segments printed, 0 lost"
+    assert len(said) > 2
+
+
+def test_replay_needs_nothing_of_the_kernel() -> None:
+    code = """if True:
+        import sys
+        import tcpio.cli.replay
+        assert [name for name in sys.modules if name.startswith(("tcpio.kernel", "bcc"))] == []
+    """
+    subprocess.run([sys.executable, "-c", code], check=True)
