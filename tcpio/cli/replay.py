@@ -3,7 +3,7 @@
 
 import argparse
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -62,6 +62,7 @@ examples:
 EPILOG = _EPILOG.format(tables=describe_presentation())
 
 _INODE = re.compile(r"\d{1,10}", re.ASCII)
+_PIECE = 1 << 14
 _SUMMARIES = ("text", "jsonl", "csv")
 _TIMES = frozenset({"time", "ts_ns"})
 
@@ -215,8 +216,9 @@ class _Replay:
                 _require(recording, path, needed)
                 yield recording, Batch(no_records())
                 for batch in recording.batches:
-                    self._taken += len(batch.records)
-                    yield recording, self._choose(batch)
+                    for piece in _pieces(batch):
+                        self._taken += len(piece.records)
+                        yield recording, self._choose(piece)
 
     def _choose(self, batch: Batch) -> Batch:
         if self._period is None and len(batch.records):
@@ -231,6 +233,15 @@ class _Replay:
         """Give what became of the segments that were read."""
         filtered = self._select.dropped + (self._period.dropped if self._period else 0)
         return Counts(printed=printed, not_printed=self._taken - filtered - printed, filtered=filtered, lost=self.lost)
+
+
+def _pieces(batch: Batch) -> Iterator[Batch]:
+    # Text of so many segments stays in the processor's cache while it is made.
+    if batch.marks:
+        yield batch
+        return
+    for at in range(0, len(batch.records), _PIECE):
+        yield Batch(batch.records[at : at + _PIECE])
 
 
 def _make_period(options: ReplayOptions, first_ns: int) -> Period:

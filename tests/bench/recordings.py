@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Recordings: how large a segment is in each format, and how fast a recording becomes text again."""
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tcpio.output.formats import FORMATS, Setting
+from tcpio.output.times import find_zone, make_time
+from tcpio.schema.batch import Batch
+from tcpio.schema.columns import find_columns
+from tests.bench.rendering import make_records
+from tests.bench.tables import show
+from tests.bench.traffic import LOOPBACK, Load, carry, place
+from tests.live.namespaces import Namespace
+from tests.live.programs import CHECKOUT, READY, TCPIO, Program, read_counts
+
+_SNAPLEN = 96
+_SIZES = Load("small segments", ("-n", "100M", "-b", "400M", "-M", "1448"), has_super_segments=False)
+_RECORDS = 10_000_000
+_BATCH = 1 << 16
+_CONNECTIONS = 64
+_ROUND_NS = 100_000_000
+_READ = ("arrow", "parquet", "pcapng")
+"""What replay is measured with; the rest takes minutes."""
+
+_TCPDUMP = f"pcapng of tcpdump -s {_SNAPLEN}"
+
+
+def measure() -> None:
+    """Measure both."""
+    with tempfile.TemporaryDirectory(prefix="tcpio-bench-") as folder:
+        _measure_sizes(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="tcpio-bench-") as folder:
+        _measure_replay(Path(folder))
+
+
+def _measure_sizes(folder: Path) -> None:
+    with place(_SIZES) as namespace:
+        segments, packets = _record(namespace, folder)
+    sizes = {_TCPDUMP: (folder / "seen.pcapng").stat().st_size / packets}
+    for name in FORMATS:
+        target = folder / f"again.{name}"
+        columns = ("-t",) if name == "text" else ()
+        _replay(folder / "trace.arrow", "-f", name, *columns, "-w", str(target))
+        sizes["text -t" if name == "text" else name] = target.stat().st_size / segments
+        target.unlink()
+    usual = sizes[_TCPDUMP]
+    rows = [[name, f"{size:.1f}", f"{size / usual:.2f}"] for name, size in sizes.items()]
+    show(f"Bytes a segment, {segments} of them", ["format", "bytes", "/ tcpdump's"], rows)
+
+
+def _record(namespace: Namespace, folder: Path) -> tuple[int, int]:
+    # Of the same traffic: how many segments tcpio recorded, and how many packets tcpdump.
+    options = f"-i {LOOPBACK} -n -s {_SNAPLEN} -B 65536 -Z root -w {folder / 'seen.pcap'} tcp"
+    capture = ["ip", "netns", "exec", namespace.name, "tcpdump", *options.split()]
+    trace = [*TCPIO, "--netns", namespace.name, "--attach", "tracepoint", "-f", "arrow"]
+    with (
+        Program(capture, folder / "tcpdump") as tcpdump,
+        Program([*trace, "-w", str(folder / "trace.arrow")], folder / "tcpio") as tcpio,
+    ):
+        tcpdump.wait_for("listening on")
+        tcpio.wait_for(READY)
+        carry(namespace, _SIZES)
+        tcpdump.stop()
+        tcpio.stop()
+    subprocess.run(["editcap", "-F", "pcapng", folder / "seen.pcap", folder / "seen.pcapng"], check=True)
+    packets = int(tcpdump.said.partition(" packets captured")[0].split()[-1])
+    return read_counts(tcpio.said)["printed"], packets
+
+
+def _replay(path: Path, *options: str) -> None:
+    subprocess.run([*TCPIO, "replay", str(path), "-q", *options], check=True, cwd=CHECKOUT)
+
+
+def _measure_replay(folder: Path) -> None:
+    count = _make_recordings(folder)
+    commands: dict[str, Sequence[str]] = {"tcpdump -n -q -r": ["tcpdump", "-n", "-q", "-r", str(folder / "x.pcapng")]}
+    commands["tcpdump -n -q -t -r"] = ["tcpdump", "-n", "-q", "-t", "-r", str(folder / "x.pcapng")]
+    for name in _READ:
+        commands[f"tcpio replay, {name}"] = [*TCPIO, "replay", "-q", str(folder / f"x.{name}")]
+        commands[f"tcpio replay -t, {name}"] = [*commands[f"tcpio replay, {name}"], "-t"]
+    rows = []
+    usual = None
+    for name, command in commands.items():
+        seconds, cpu_s = _run(command, folder / "text")
+        usual = usual or cpu_s
+        figures = (seconds, cpu_s / count * 1e6, usual / cpu_s)
+        rows.append([name, *(f"{figure:.2f}" for figure in figures)])
+    heads = ["command", "seconds", "CPU us/line", "times tcpdump's speed (CPU)"]
+    show(f"A recording of {count} segments to text in a file", heads, rows)
+
+
+def _run(command: Sequence[str], to: Path) -> tuple[float, float]:
+    # Seconds, and CPU seconds.
+    with to.open("wb") as out:
+        began = time.monotonic()
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL, cwd=CHECKOUT)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)}: status {process.returncode}")
+    return time.monotonic() - began, used.ru_utime + used.ru_stime
+
+
+def _make_recordings(folder: Path) -> int:
+    # The same segments in each format.
+    time_format = make_time("iso", find_zone("UTC"), lambda ts_ns: ts_ns.astype(np.int64), 0)
+    records = make_records(_BATCH, _CONNECTIONS)
+    records["thlen"] = 32
+    every = find_columns("", with_time=False, default=FORMATS["arrow"].columns)
+    setting = Setting(every, time_format, is_wide=False, colors=None, facts={"host": "bench"})
+    for name in _READ:
+        made = FORMATS[name].make(setting)
+        with (folder / f"x.{name}").open("wb") as file:
+            file.write(made.header())
+            for number in range(_RECORDS // _BATCH):
+                moved = records.copy()
+                moved["ts_ns"] += np.uint64(number * _ROUND_NS)
+                file.writelines(chunk.data for chunk in made.chunks(Batch(moved)))
+            file.writelines(chunk.data for chunk in made.end())
+    return _RECORDS // _BATCH * _BATCH
