@@ -63,7 +63,7 @@ class _ArrowBase(ABC):
     def _make_schema(self, facts: Mapping[str, str]) -> Array:
         pa = self._pa
         fields = [(column.name, self._type_of(column)) for column in self._columns]
-        fields += [(LOST, pa.uint32()), (CLOCK_STEP, pa.int64()), (FOLLOWED, pa.bool_())]
+        fields += [(LOST, pa.uint64()), (CLOCK_STEP, pa.int64()), (FOLLOWED, pa.bool_())]
         fields += [(HOST, pa.dictionary(pa.int8(), pa.utf8()))] * bool(self._host)
         metadata = {VERSION_KEY: str(VERSION), **{FACT_PREFIX + name: text for name, text in facts.items()}}
         return pa.schema(fields, metadata=metadata)
@@ -109,7 +109,7 @@ class _ArrowBase(ABC):
     def _segments(self, records: Records) -> list[Array]:
         pa, count = self._pa, len(records)
         arrays = [self._array(column, records) for column in self._columns]
-        arrays += [pa.nulls(count, pa.uint32()), pa.nulls(count, pa.int64()), pa.nulls(count, pa.bool_())]
+        arrays += [pa.nulls(count, pa.uint64()), pa.nulls(count, pa.int64()), pa.nulls(count, pa.bool_())]
         return arrays + self._hosts(count)
 
     def _hosts(self, count: int) -> list[Array]:

@@ -50,18 +50,32 @@ class ClockStep:
 
 Mark: TypeAlias = Lost | ClockStep
 
+LAST_NS = (1 << 63) - 1
+"""The last moment that an i64 of ns since 1970 can hold."""
+
+_LAST_CPU = int(np.iinfo(RECORD["cpu"]).max)
 _LOST = re.compile(r"(\d{1,18}) segments? lost on CPU (\d{1,9})")
 _CLOCK_STEP = re.compile(r"the clock was set (forward|back) by (\d{1,9})\.(\d{6}) s(; times here go on without it)?")
 
 
 def parse_mark(text: str, ts_ns: int) -> Mark | None:
     """Read what ``str`` gives of a mark; None if it is none. Of a step of the clock the microseconds are left."""
+    found: Mark | None = None
     if match := _LOST.fullmatch(text):
-        return Lost(ts_ns, int(match[2]), int(match[1]))
-    if match := _CLOCK_STEP.fullmatch(text):
+        found = Lost(ts_ns, int(match[2]), int(match[1]))
+    elif match := _CLOCK_STEP.fullmatch(text):
         step_ns = int(match[2] + match[3]) * 1000
-        return ClockStep(ts_ns, step_ns if match[1] == "forward" else -step_ns, is_followed=match[4] is None)
-    return None
+        found = ClockStep(ts_ns, step_ns if match[1] == "forward" else -step_ns, is_followed=match[4] is None)
+    return found if found and is_possible(found) else None
+
+
+def is_possible(mark: Mark) -> bool:
+    """Tell whether the numbers of a mark that was read are such that a trace can have written them."""
+    if not 0 <= mark.ts_ns <= LAST_NS:
+        return False
+    if isinstance(mark, Lost):
+        return 0 <= mark.cpu <= _LAST_CPU and 0 <= mark.count <= LAST_NS
+    return abs(mark.step_ns) <= LAST_NS
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tcpio.schema.address import from_text, to_words
+from tcpio.schema.batch import LAST_NS
 from tcpio.schema.columns import COLUMNS, Column, Kind
 from tcpio.schema.distinct import distinct
 from tcpio.schema.record import RECEIVE, RECORD, Records
@@ -182,10 +183,14 @@ def word_values(column: Column) -> Mapping[str, int]:
 def _parse_seconds(text: str) -> int:
     if _ISO.fullmatch(text):
         since = datetime.fromisoformat(text) - _EPOCH_BEGIN
-        return since.days * 86400 + since.seconds
-    if _EPOCH.fullmatch(text):
-        return int(text)
-    raise ValueError(text)
+        seconds = since.days * 86400 + since.seconds
+    elif _EPOCH.fullmatch(text):
+        seconds = int(text)
+    else:
+        raise ValueError(text)
+    if not 0 <= seconds < LAST_NS // _SECOND_NS:
+        raise ValueError(text)
+    return seconds
 
 
 def parse_wall_ns(text: str) -> int:

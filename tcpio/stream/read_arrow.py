@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tcpio.errors import RecordingError
 from tcpio.schema.address import from_text, to_words
-from tcpio.schema.batch import Batch, ClockStep, Lost, Mark
+from tcpio.schema.batch import Batch, ClockStep, Lost, Mark, is_possible
 from tcpio.schema.columns import COLUMNS, EVERY, Column, Kind
 from tcpio.schema.pyarrow import import_pyarrow
 from tcpio.schema.record import RECEIVE, RECORD, Records
@@ -166,6 +166,8 @@ def _to_batch(pa: Array, fields: Mapping[str, Array], count: int, row: int, *, h
         return Batch(records)
     places = np.flatnonzero(is_mark).tolist()
     marks = tuple(_to_mark(fields, at, int(records["ts_ns"][at]), int(records["cpu"][at])) for at in places)
+    if not all(map(is_possible, marks)):
+        raise ValueError("a mark with numbers that cannot be")
     return Batch(records[~is_mark], marks)
 
 

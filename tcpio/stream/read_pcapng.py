@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tcpio.errors import RecordingError
 from tcpio.schema.address import V4_MAPPED
-from tcpio.schema.batch import Batch, parse_mark
+from tcpio.schema.batch import LAST_NS, Batch, parse_mark
 from tcpio.schema.columns import COLUMNS, EVERY
 from tcpio.schema.distinct import distinct
 from tcpio.schema.pcapng import (
@@ -222,6 +222,7 @@ def _to_records(interfaces: list[int], text: Bytes, starts: Places, ends: Places
     _require(behind + PACKET_OPTIONS.itemsize + 8 <= ends, "is longer than its block")
     records = np.zeros(len(starts), RECORD)
     records["ts_ns"] = (heads["high"].astype(np.uint64) << np.uint64(32)) | heads["low"]
+    _require(records["ts_ns"] <= np.uint64(LAST_NS), "is of a time that cannot be")
     records["netns"] = np.array(interfaces, np.uint32)[heads["interface"]]
     _fill_options(records, _view(text, behind, PACKET_OPTIONS))
     lengths = heads["orig"].astype(np.int64) - FAMILY_BYTES

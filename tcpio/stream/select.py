@@ -5,10 +5,8 @@ import numpy as np
 
 from tcpio.filter.ast import ALWAYS, Expr
 from tcpio.filter.to_mask import make_mask
-from tcpio.schema.batch import Batch
+from tcpio.schema.batch import LAST_NS, Batch
 from tcpio.schema.record import no_records
-
-_NEVER_NS = (1 << 63) - 1
 
 
 class Select:
@@ -44,8 +42,8 @@ class Period:
 
     def __init__(self, since_ns: int | None, until_ns: int | None) -> None:
         self.dropped = 0
-        self._since_ns = 0 if since_ns is None else max(since_ns, 0)
-        self._until_ns = _NEVER_NS if until_ns is None else max(until_ns, -1)
+        self._since_ns = 0 if since_ns is None else min(max(since_ns, 0), LAST_NS)
+        self._until_ns = LAST_NS if until_ns is None else min(max(until_ns, -1), LAST_NS)
 
     def __call__(self, batch: Batch) -> Batch:
         """Give what is kept of a batch."""

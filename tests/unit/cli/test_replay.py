@@ -9,10 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tcpio.cli.main import main
+from tcpio.output.formats import FORMATS
 from tcpio.schema.batch import Batch, Lost
 from tcpio.schema.columns import EVERY
+from tests.unit.output.test_formats import WANT_PYARROW
 from tests.unit.samples import any_records, make_records, make_segment
 from tests.unit.stream.recordings import with_format, write
 
@@ -210,6 +214,22 @@ def test_the_counts_so_far_can_be_asked_for(replay: Replay, monkeypatch: pytest.
 
     assert said[0] == "tcpio: 0 segments printed, 0 lost"
     assert len(said) > 2
+
+
+@with_format
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damage_of_any_kind_is_told_in_one_line_whatever_is_written(
+    replay: Replay, name: str, data: st.DataObject
+) -> None:
+    whole = bytearray(write(name, make_batch(3)))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(whole) - 1))
+        whole[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3) | st.just(b"9" * 20))
+    path = replay.folder / "damaged"
+    path.write_bytes(whole)
+    target = data.draw(st.sampled_from([format_ for format_ in FORMATS if format_ not in WANT_PYARROW]))
+    assert main(["replay", str(path), "-q", "-f", target, "-w", str(replay.folder / "target")]) in (0, 1, 2)
 
 
 def test_replay_needs_nothing_of_the_kernel() -> None:

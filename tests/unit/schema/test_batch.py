@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from tcpio.schema.batch import Batch, ClockStep, Lost, join, parse_mark
+from tcpio.schema.batch import LAST_NS, Batch, ClockStep, Lost, is_possible, join, parse_mark
 from tests.unit.samples import make_records, times
 
 
@@ -74,6 +74,25 @@ def test_a_mark_is_read_from_its_text(mark: Lost | ClockStep) -> None:
     assert parse_mark(str(mark), 7) == mark
 
 
-@pytest.mark.parametrize("text", ["", "137 segments", "-1 segments lost on CPU 3", "1 segment lost on CPU 3 ", "x"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "137 segments", "-1 segments lost on CPU 3", "1 segment lost on CPU 3 ", "x", "1 segment lost on CPU 65536"],
+)
 def test_what_is_no_mark_is_none(text: str) -> None:
     assert parse_mark(text, 7) is None
+
+
+@pytest.mark.parametrize(
+    ("mark", "can_be"),
+    [
+        (Lost(LAST_NS, 65535, LAST_NS), True),
+        (Lost(LAST_NS + 1, 0, 1), False),
+        (Lost(-1, 0, 1), False),
+        (Lost(0, -1, 1), False),
+        (Lost(0, 0, LAST_NS + 1), False),
+        (ClockStep(0, -LAST_NS, is_followed=True), True),
+        (ClockStep(0, LAST_NS + 1, is_followed=True), False),
+    ],
+)
+def test_numbers_of_marks_have_bounds(mark: Lost | ClockStep, can_be: bool) -> None:  # noqa: FBT001  a parameter's value
+    assert is_possible(mark) is can_be

@@ -158,6 +158,14 @@ def test_what_has_lost_its_metadata_is_read() -> None:
     assert_same(read(read_arrow, stream(table)), make_batch())
 
 
+def test_marks_that_cannot_be_are_told() -> None:
+    table = table_of(Batch(make_segment(), (Lost(0, 1, 5),)))
+    at = table.schema.names.index("lost")
+    changed = table.set_column(at, "lost", pa.array([1 << 63, None], pa.uint64()))
+
+    assert "a mark with numbers that cannot be" in str(read_until_damage(opened(read_arrow, stream(changed)))[1])
+
+
 def test_a_table_of_something_else_is_told() -> None:
     with pytest.raises(RecordingError, match="x has none of tcpio's columns"):
         opened(read_arrow, stream(pa.table({"a": [1]})))

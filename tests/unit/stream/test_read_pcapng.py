@@ -61,6 +61,7 @@ def test_damage_is_told_with_its_place_and_what_is_before_is_read() -> None:
         "has no direction": (28 + 44, 77),
         "is of an interface that is not there": (8, 9),
         "is neither IPv4 nor IPv6": (28 + 4, 0x00),
+        "is of a time that cannot be": (15, 0xFF),
         "is not TCP": (28 + 4 + 9, 17),
         "is shorter than its headers": (28 + 4 + 20 + 12, 0x00),
         "is longer than its block": (20, 0xF0),

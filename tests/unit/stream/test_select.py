@@ -122,6 +122,8 @@ def test_selected_and_left_out_are_all(batches: list[list[int]]) -> None:
         (6, 8, []),
         (-5, 1, [1]),
         (None, -5, []),
+        (-(1 << 70), 1 << 70, [1, 5, 3, 9]),
+        (1 << 70, None, []),
     ],
 )
 def test_a_period_keeps_what_is_in_it(since_ns: int | None, until_ns: int | None, kept: list[int]) -> None:
