@@ -99,6 +99,7 @@ class ReplayOptions:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options, files and filters."""
+    parser.usage = "tcpio replay [OPTION...] FILE... [FILTER...]"
     parser.add_argument("files", nargs="+", metavar="FILE", help="recordings, then filters as those of 'tcpio trace'")
     chosen = parser.add_argument_group("which segments")
     chosen.add_argument("-c", "--count", metavar="N", help="print N segments and end")

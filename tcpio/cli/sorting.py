@@ -14,7 +14,7 @@ from tcpio.cli.progress import Progress
 from tcpio.cli.say import say
 from tcpio.cli.sort import SortOptions, Source
 from tcpio.errors import RecordingError
-from tcpio.output.as_text import Chunk
+from tcpio.output.lines import Chunk
 from tcpio.output.sink import Sink
 from tcpio.output.whole_file import whole_file
 from tcpio.stream.agreement import Agreement

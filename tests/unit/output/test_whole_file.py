@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tcpio.errors import OutputError, UsageError
-from tcpio.output.as_text import Chunk
+from tcpio.output.lines import Chunk
 from tcpio.output.whole_file import whole_file
 from tests.unit.samples import open_fds
 
