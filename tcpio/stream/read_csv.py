@@ -13,6 +13,8 @@ from tcpio.stream.fields import parse_wall_ns
 from tcpio.stream.read_lines import Lines, Piece, clean, needed_of, read_batches, split_at
 from tcpio.stream.recording import Recording
 
+_HOST = re.compile(r" \(\S{1,64}\)$")
+
 
 def read_csv(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:
     """Open a CSV file.
@@ -46,7 +48,8 @@ class _Csv:
 
 def to_mark(line: bytes) -> Mark | None:
     """Read a comment, which may be a mark."""
-    text = line.decode(errors="replace").removeprefix("# ")
+    # 'tcpio sort' writes the host behind it.
+    text = _HOST.sub("", line.decode(errors="replace").removeprefix("# "))
     times, colon, behind = text.partition(": ")
     if not colon or " " in times:
         return parse_mark(text, 0)

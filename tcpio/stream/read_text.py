@@ -8,14 +8,15 @@ from typing import BinaryIO
 
 from tcpio.errors import RecordingError
 from tcpio.schema.batch import parse_mark
-from tcpio.schema.columns import COLUMNS, DEFAULT, EVERY, Column
+from tcpio.schema.columns import COLUMNS, DEFAULT, Column, Kind
+from tcpio.schema.recording import HOST
 from tcpio.stream.fields import parse_wall_ns
 from tcpio.stream.read_lines import Lines, Piece, clean, needed_of, read_batches, split_at
 from tcpio.stream.recording import Recording
 
 _COLOR = re.compile(rb"\x1b\[\d*m")
-_MARK = rb"(?:([^ \n]+) )?# ([^\n]*)"
-_BY_NAME = {column.name: column for column in COLUMNS}
+_MARK = rb"(?:([^ \n]+) )?(?:[^ \n]+ +)?# ([^\n]*)"  # with the time and the host, as 'tcpio sort' writes it
+_BY_NAME = {column.name: column for column in (*COLUMNS, Column(HOST, "", Kind.WORD, 0))}
 
 
 def read_text(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:
@@ -41,12 +42,12 @@ def read_text(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:
             hint="text is read with its header, or with the default columns; other formats by how they begin",
         )
     dialect.names = needed_of(names, wanted)
-    return Recording(frozenset(names), read_batches(lines, name, dialect))
+    return Recording(frozenset(names) - {HOST}, read_batches(lines, name, dialect))
 
 
 def _names_of(header: str) -> tuple[str, ...]:
     words = header.replace(":", " ").lower().split()
-    return tuple(words) if words and header == header.upper() and set(words) <= set(EVERY) else ()
+    return tuple(words) if words and header == header.upper() and set(words) <= set(_BY_NAME) else ()
 
 
 def _with_direction(names: Sequence[str], row: str) -> tuple[str, ...]:
@@ -91,6 +92,7 @@ def _pattern(column: Column, before: Column | None) -> str:
 
 def _time_of(word: bytes | None) -> int:
     try:
-        return parse_wall_ns(word.decode(errors="replace")) if word else 0
+        # It is a nanosecond earlier than what it stands before, see tcpio/output/as_text.py.
+        return parse_wall_ns(word.decode(errors="replace")) + 1 if word else 0
     except ValueError:
         return 0
