@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tcpio.cli.main import main
 from tcpio.output.formats import FORMATS
 from tcpio.schema.batch import Batch, Lost
-from tcpio.schema.columns import EVERY
+from tcpio.schema.columns import DEFAULT, EVERY
 from tests.unit.output.test_formats import WANT_PYARROW
 from tests.unit.samples import any_records, make_records, make_segment
 from tests.unit.stream.recordings import with_format, write
@@ -239,3 +239,18 @@ def test_replay_needs_nothing_of_the_kernel() -> None:
         assert [name for name in sys.modules if name.startswith(("tcpio.kernel", "bcc"))] == []
     """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["text", "csv", "jsonl"])
+def test_what_was_merged_from_two_hosts_is_read(replay: Replay, name: str) -> None:
+    columns = ",".join(("time", *DEFAULT))
+    one, other = (replay.file(make_batch(count), name, columns) for count in (3, 5))
+    merged = replay.folder / "merged"
+    assert main(["sort", f"web={one}", f"db={other}", "-w", str(merged)]) == 0
+    lines, said = replay(str(merged), "-f", "csv", "-o", columns)
+    rows = [line for line in lines[1:] if not line.startswith("#")]
+
+    assert "db" in merged.read_text()
+    assert [row.partition(",")[0] for row in rows] == sorted(row.partition(",")[0] for row in rows)
+    assert len(rows) == 8
+    assert said == "tcpio: 8 segments printed, 274 lost; lost by CPU: 3: 274\n"
