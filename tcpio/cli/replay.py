@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,6 @@ from tcpio.output.formats import FORMATS
 from tcpio.output.lines import Chunk
 from tcpio.output.sink import Sink
 from tcpio.output.times import find_zone
-from tcpio.output.writer import Writer
 from tcpio.schema.batch import Batch, Lost
 from tcpio.schema.columns import EVERY
 from tcpio.schema.flags import parse_flags
@@ -43,6 +42,9 @@ from tcpio.stream.derive import GROUPS, MEASURES, NEEDED, Derived, find_group
 from tcpio.stream.recording import Recording
 from tcpio.stream.replay import open_recording
 from tcpio.stream.select import Limit, Period, Select
+
+if TYPE_CHECKING:
+    from tcpio.output.writer import Writer
 
 _EPILOG = """\
 The format of a file is known by how it begins; text must have its header or the default columns, and its times may be

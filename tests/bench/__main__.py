@@ -28,6 +28,13 @@ def main() -> int:
     """Measure, print tables, and give the exit status."""
     parser = argparse.ArgumentParser(prog="python3 -m tests.bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default: all)")
+    parser.add_argument(
+        "--records",
+        type=int,
+        default=recordings.RECORDS,
+        metavar="N",
+        help=f"that are replayed (default: {recordings.RECORDS})",
+    )
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of each consumer on each load (default: 3)")
     args = parser.parse_args()
     if unknown := set(args.parts) - set(PARTS):
@@ -35,14 +42,14 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):  # ends as ^C does: what was made is removed
         signal.signal(number, signal.default_int_handler)
     try:
-        _measure(args.parts or PARTS, args.rounds)
+        _measure(args.parts or PARTS, args.rounds, args.records)
     except KeyboardInterrupt:
         say("interrupted")
         return 130
     return 0
 
 
-def _measure(parts: Sequence[str], rounds: int) -> None:
+def _measure(parts: Sequence[str], rounds: int, records: int) -> None:
     say(f"{_machine()}; medians, (least..most)")
     for name in parts:
         if name in LOADS:
@@ -56,7 +63,7 @@ def _measure(parts: Sequence[str], rounds: int) -> None:
     if "sort" in parts:
         sorting.measure(rounds)
     if "recordings" in parts:
-        recordings.measure()
+        recordings.measure(records)
 
 
 def _machine() -> str:

@@ -22,7 +22,7 @@ from tests.live.programs import CHECKOUT, READY, TCPIO, Program, read_counts
 
 _SNAPLEN = 96
 _SIZES = Load("small segments", ("-n", "100M", "-b", "400M", "-M", "1448"), has_super_segments=False)
-_RECORDS = 10_000_000
+RECORDS = 10_000_000
 _BATCH = 1 << 16
 _CONNECTIONS = 64
 _ROUND_NS = 100_000_000
@@ -32,12 +32,12 @@ _READ = ("arrow", "parquet", "pcapng")
 _TCPDUMP = f"pcapng of tcpdump -s {_SNAPLEN}"
 
 
-def measure() -> None:
-    """Measure both."""
+def measure(records: int) -> None:
+    """Measure both; the speed with so many records."""
     with tempfile.TemporaryDirectory(prefix="tcpio-bench-") as folder:
         _measure_sizes(Path(folder))
     with tempfile.TemporaryDirectory(prefix="tcpio-bench-") as folder:
-        _measure_replay(Path(folder))
+        _measure_replay(Path(folder), records)
 
 
 def _measure_sizes(folder: Path) -> None:
@@ -78,8 +78,8 @@ def _replay(path: Path, *options: str) -> None:
     subprocess.run([*TCPIO, "replay", str(path), "-q", *options], check=True, cwd=CHECKOUT)
 
 
-def _measure_replay(folder: Path) -> None:
-    count = _make_recordings(folder)
+def _measure_replay(folder: Path, records: int) -> None:
+    count = _make_recordings(folder, max(records // _BATCH, 1))
     commands: dict[str, Sequence[str]] = {"tcpdump -n -q -r": ["tcpdump", "-n", "-q", "-r", str(folder / "x.pcapng")]}
     commands["tcpdump -n -q -t -r"] = ["tcpdump", "-n", "-q", "-t", "-r", str(folder / "x.pcapng")]
     for name in _READ:
@@ -108,7 +108,7 @@ def _run(command: Sequence[str], to: Path) -> tuple[float, float]:
     return time.monotonic() - began, used.ru_utime + used.ru_stime
 
 
-def _make_recordings(folder: Path) -> int:
+def _make_recordings(folder: Path, batches: int) -> int:
     # The same segments in each format.
     time_format = make_time("iso", find_zone("UTC"), lambda ts_ns: ts_ns.astype(np.int64), 0)
     records = make_records(_BATCH, _CONNECTIONS)
@@ -119,9 +119,9 @@ def _make_recordings(folder: Path) -> int:
         made = FORMATS[name].make(setting)
         with (folder / f"x.{name}").open("wb") as file:
             file.write(made.header())
-            for number in range(_RECORDS // _BATCH):
+            for number in range(batches):
                 moved = records.copy()
                 moved["ts_ns"] += np.uint64(number * _ROUND_NS)
                 file.writelines(chunk.data for chunk in made.chunks(Batch(moved)))
             file.writelines(chunk.data for chunk in made.end())
-    return _RECORDS // _BATCH * _BATCH
+    return batches * _BATCH
