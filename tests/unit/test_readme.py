@@ -8,10 +8,10 @@ import pytest
 
 from tcpio.cli.main import COMMANDS, DEFAULT
 from tcpio.kernel.hooks import SITES
-from tests.kernels import resolved
-from tests.kernels.kernels import KERNELS
 from tcpio.schema.batch import Batch, Lost
 from tcpio.schema.record import RECEIVE, SEND
+from tests.kernels import resolved
+from tests.kernels.kernels import KERNELS
 from tests.readme import BLOCKS, README, fill
 from tests.unit.samples import ACK, SYN, make_records
 from tests.unit.stream.recordings import write
