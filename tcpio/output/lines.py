@@ -9,12 +9,14 @@ from itertools import groupby
 import numpy as np
 
 from tcpio.output.cells import Cells, addresses, compact, constant, digits, join, ports, squeeze, table
+from tcpio.output.repeats import find_repeats, repeat, repeat_behind
 from tcpio.output.times import TimeFormat
 from tcpio.schema.batch import Batch, Mark
 from tcpio.schema.columns import FLOW, Column, Kind
 from tcpio.schema.distinct import Indices, distinct, pack
 from tcpio.schema.record import RECEIVE, Records, take
 
+_TIMES = (Kind.TIME, Kind.STAMP)
 _FEW = 8  # it pays to compact text that so many records share
 
 
@@ -59,6 +61,9 @@ class LineFormat(ABC):
     def __init__(self, columns: Sequence[Column], time: TimeFormat) -> None:
         self._columns = columns
         self._time = time
+        self._times = next((at for at, column in enumerate(columns) if column.kind not in _TIMES), len(columns))
+        self._members = [column.source for column in columns[self._times :]]
+        self._may_repeat = not any(column.is_own or column.kind in _TIMES for column in columns[self._times :])
 
     @abstractmethod
     def header(self) -> bytes:
@@ -91,11 +96,22 @@ class LineFormat(ABC):
         return pieces
 
     def _lines(self, records: Records) -> Chunk:
+        repeats = find_repeats(records, self._members) if self._may_repeat else None
+        return Chunk(self._repeated(records, *repeats) if repeats else self._written(records), len(records))
+
+    def _repeated(self, records: Records, first: Indices, number: Indices) -> bytes:
+        # Each different line is written once, but for the times in front.
+        lines = self._written(take(records, first), self._times).splitlines(keepends=True)
+        if not self._times:
+            return repeat(lines, number)
+        return repeat_behind(join(self._parts(range(self._times), records)), lines, number)
+
+    def _written(self, records: Records, start: int = 0) -> bytes:
         parts: list[Cells] = []
-        for is_of_flow, group in groupby(range(len(self._columns)), lambda at: self._columns[at].is_of_flow):
+        for is_of_flow, group in groupby(range(start, len(self._columns)), lambda at: self._columns[at].is_of_flow):
             places = list(group)
             parts += [self._flow_cells(places, records)] if is_of_flow else self._parts(places, records)
-        return Chunk(squeeze(self._framed(parts, records)), len(records))
+        return squeeze(self._framed(parts, records))
 
     def _flow_cells(self, places: Sequence[int], records: Records) -> Cells:
         # Written once for each connection and direction, and taken from there.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tcpio.output.cells import Cells, squeeze
 from tcpio.schema.distinct import Indices, distinct, pack
 from tcpio.schema.record import Records
 
@@ -45,24 +46,28 @@ def repeat(lines: Sequence[bytes], number: Indices) -> bytes:
     return b"".join(_taken(lines, number))
 
 
-def repeat_behind(befores: bytes, lines: Sequence[bytes], number: Indices) -> bytes | None:
+def repeat_behind(befores: Cells, lines: Sequence[bytes], number: Indices) -> bytes:
     """Put lines behind one another, each behind a text of its own.
 
     Args:
-        befores: N texts of one length.
+        befores: Shape (N, width): these texts.
         lines: The different lines.
         number: Shape (N,): which of them comes when.
-
-    Returns:
-        None if the texts are not of one length.
     """
-    width, rest = divmod(len(befores), len(number))
-    if rest:
-        return None
     pieces = [b""] * (2 * len(number))
-    pieces[::2] = np.frombuffer(befores, f"S{width}").tolist()
+    pieces[::2] = _rows(befores)
     pieces[1::2] = _taken(lines, number)
     return b"".join(pieces)
+
+
+def _rows(cells: Cells) -> list[bytes]:
+    lengths = np.count_nonzero(cells, axis=1)
+    if lengths.min() == cells.shape[1]:
+        rows: list[bytes] = np.ascontiguousarray(cells).view(f"S{cells.shape[1]}")[:, 0].tolist()
+        return rows
+    text = squeeze([cells])
+    ends = np.cumsum(lengths).tolist()
+    return [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def _taken(lines: Sequence[bytes], number: Indices) -> list[bytes]:

@@ -34,6 +34,7 @@ class Column:
         text_words: The same for text output, where it differs.
         is_left: Whether text is aligned to the left.
         is_send_only: Whether there is nothing to show for what was received.
+        is_own: Whether hardly a segment has the same as another one.
         joins: The column after which a colon stands in front of this one instead of a blank.
         lead: What else stands in front of it in text.
         has_head: Whether it has a header in text.
@@ -49,6 +50,7 @@ class Column:
     text_words: tuple[str, ...] = ()
     is_left: bool = False
     is_send_only: bool = False
+    is_own: bool = False
     joins: str = ""
     lead: str = " "
     has_head: bool = True
@@ -102,8 +104,8 @@ COLUMNS = (
         lead="  ",
     ),
     Column("segs", "segments in a super-segment (GSO or GRO), else 1", Kind.NUMBER, 4),
-    Column("seq", "sequence number", Kind.NUMBER, 10),
-    Column("ack", "acknowledgment number", Kind.NUMBER, 10),
+    Column("seq", "sequence number", Kind.NUMBER, 10, is_own=True),
+    Column("ack", "acknowledgment number", Kind.NUMBER, 10, is_own=True),
     Column("win", "window as in the header, not scaled", Kind.NUMBER, 5),
     Column(
         "rtx",

@@ -1,11 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What all lines have in common."""
 
+from collections.abc import Callable
+from datetime import timezone
+
+import numpy as np
 import pytest
 
-from tcpio.output.lines import Chunk, split
+from tcpio.output.as_csv import CsvFormat
+from tcpio.output.as_json import JsonFormat
+from tcpio.output.as_text import TextFormat
+from tcpio.output.lines import Chunk, LineFormat, split
+from tcpio.output.times import make_time
 from tcpio.schema.batch import Batch, Lost, Mark
+from tcpio.schema.columns import find_columns
 from tcpio.schema.record import no_records
+from tcpio.schema.time_formats import TIME_FORMATS
 from tests.unit.samples import make_records, times
 
 LINES = Chunk(b"one\ntwo\nthree\n", 3)
@@ -46,3 +56,23 @@ def test_a_mark_stands_before_the_record_of_its_time_without_order_too() -> None
 def test_no_piece_is_empty() -> None:
     assert pieces(Batch(no_records())) == []
     assert pieces(Batch(no_records(), (Lost(1, 0, 1),))) == [Lost(1, 0, 1)]
+
+
+@pytest.mark.parametrize("time_format", ["", *TIME_FORMATS])
+@pytest.mark.parametrize("make", [TextFormat, JsonFormat, CsvFormat])
+def test_lines_that_repeat_are_as_if_each_were_written(make: Callable[..., LineFormat], time_format: str) -> None:
+    count, at_once = 3000, 500  # so few are written each for itself
+    numbers = np.arange(count)
+    records = make_records(
+        numbers * 1_000_003 + 5, lport=80 + numbers % 3, rport=numbers % 2, flags=numbers % 5, bytes=numbers % 7
+    )
+    columns = find_columns("", with_time=bool(time_format))
+    whole, sliced = (
+        make(columns, make_time(time_format or "iso", timezone.utc, lambda ts_ns: ts_ns.astype(np.int64), 9))
+        for _ in range(2)
+    )
+    pieces = [sliced.chunks(Batch(records[start : start + at_once])) for start in range(0, count, at_once)]
+    (chunk,) = whole.chunks(Batch(records))
+
+    assert chunk.data == b"".join(piece.data for (piece,) in pieces)
+    assert chunk.segments == count

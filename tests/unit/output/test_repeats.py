@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 
+from tcpio.output.cells import table
 from tcpio.output.repeats import find_repeats, repeat, repeat_behind
 from tcpio.schema.record import RECORD, Records
 
@@ -46,11 +47,8 @@ def test_lines_are_repeated() -> None:
     assert repeat([b"one\n", b"three\n"], np.array([1, 0, 1])) == b"three\none\nthree\n"
 
 
-def test_lines_are_repeated_behind_texts_of_their_own() -> None:
-    found = repeat_behind(b"a b c ", [b"one\n", b"three\n"], np.array([1, 0, 1]))
+@pytest.mark.parametrize("befores", [["a ", "b ", "c "], ["a ", "bb ", "c "], [" a", "bb", ""]])
+def test_lines_are_repeated_behind_texts_of_their_own(befores: list[str]) -> None:
+    found = repeat_behind(table(befores), [b"one\n", b"three\n"], np.array([1, 0, 1]))
 
-    assert found == b"a three\nb one\nc three\n"
-
-
-def test_texts_of_several_lengths_are_refused() -> None:
-    assert repeat_behind(b"a b c", [b"one\n"], np.array([0, 0])) is None
+    assert found.decode() == "".join(map("".join, zip(befores, ["three\n", "one\n", "three\n"], strict=True)))
