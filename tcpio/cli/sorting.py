@@ -16,7 +16,6 @@ from tcpio.cli.sort import SortOptions, Source
 from tcpio.errors import RecordingError
 from tcpio.output.lines import Chunk
 from tcpio.output.sink import Sink
-from tcpio.output.whole_file import whole_file
 from tcpio.stream.agreement import Agreement
 from tcpio.stream.inputs import Input, Unreadable
 from tcpio.stream.lines import Lines, Text
@@ -41,9 +40,10 @@ def run_sort(options: SortOptions) -> int:
         if options.window_ns is None:
             stack.enter_context(_ending_well())
             runs = stack.enter_context(Runs(options.temp, options.memory))
-            sink = stack.enter_context(whole_file(options.write) if options.write else Sink())
+            sink = stack.enter_context(Sink(options.write, is_whole=True))
             progress = stack.enter_context(Progress(_count_bytes(options)))
             sort.write(sink, sort.all(runs, progress, sink))
+            sink.finish()
         else:
             stack.enter_context(_outliving_the_writer())
             sort.write(stack.enter_context(Sink(options.write)), sort.as_it_comes(options.window_ns))

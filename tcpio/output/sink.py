@@ -5,6 +5,7 @@ import contextlib
 import errno
 import os
 import select
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +24,8 @@ class Sink:
 
     Args:
         path: The file; None is the standard output.
-        is_whole: Whether the file is of use only when it is finished: it has another name until then.
+        is_whole: Whether the file is of use only when it is finished: it is called FILE.part until then, and takes the
+            place of what had its name. What is no file of its own, such as a device, is written to in place.
 
     Raises:
         UsageError: The file cannot be opened.
@@ -40,12 +42,12 @@ class Sink:
         self.size = 0
         self.is_closed_by_reader = False
         self.has_failed = False
-        self._path = path
         self._name = str(path) if path else "standard output"
-        self._is_whole = is_whole and path is not None
+        self._is_whole = is_whole and path is not None and (path.is_file() or not path.exists())
+        self._path = Path(os.path.realpath(path)) if path and self._is_whole else path  # a link stays a link
         self._fd = STDOUT
-        if path:
-            self._open(path)
+        if self._path:
+            self._open(self._path)
 
     def _open(self, path: Path) -> None:
         written = self._written_path(path)
@@ -118,10 +120,13 @@ class Sink:
             OutputError: It cannot be renamed.
         """
         if self._is_whole and self._path:
+            part = self._written_path(self._path)
             try:
-                self._written_path(self._path).replace(self._path)
+                if self._path.exists():
+                    part.chmod(stat.S_IMODE(self._path.stat().st_mode))
+                part.replace(self._path)
             except OSError as error:
-                raise OutputError(f"cannot rename {self._written_path(self._path)}: {error.strerror}") from error
+                raise OutputError(f"cannot rename {part}: {error.strerror}") from error
 
     def restart(self) -> None:
         """Begin another file of the same name; the one before has been renamed.

@@ -54,7 +54,7 @@ def files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Files:
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     parts=st.lists(st.lists(moments(), max_size=8), min_size=1, max_size=3),
     options=st.sampled_from([[], ["--window", "100"], ["--memory", "1M"]]),

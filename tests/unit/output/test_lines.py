@@ -63,9 +63,8 @@ def test_no_piece_is_empty() -> None:
 def test_lines_that_repeat_are_as_if_each_were_written(make: Callable[..., LineFormat], time_format: str) -> None:
     count, at_once = 3000, 500  # so few are written each for itself
     numbers = np.arange(count)
-    records = make_records(
-        numbers * 1_000_003 + 5, lport=80 + numbers % 3, rport=numbers % 2, flags=numbers % 5, bytes=numbers % 7
-    )
+    records = make_records((numbers * 1_000_003 + 5).tolist(), lport=(80 + numbers % 3).tolist())
+    records["flags"], records["bytes"] = numbers % 5, numbers % 7
     columns = find_columns("", with_time=bool(time_format))
     whole, sliced = (
         make(columns, make_time(time_format or "iso", timezone.utc, lambda ts_ns: ts_ns.astype(np.int64), 9))

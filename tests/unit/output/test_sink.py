@@ -3,6 +3,7 @@
 
 import errno
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -228,6 +229,47 @@ def test_what_was_not_finished_leaves_nothing(tmp_path: Path) -> None:
         sink.write([LINES])
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_there_stays_until_then_and_its_mode_remains(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_text("before\n")
+    path.chmod(0o640)
+    with Sink(path, is_whole=True) as sink:
+        sink.write([LINES])
+
+        assert path.read_text() == "before\n"
+        sink.finish()
+    assert LINES.data == path.read_bytes()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_new_file_has_the_usual_mode(tmp_path: Path) -> None:
+    umask = os.umask(0o027)
+    with Sink(tmp_path / "out", is_whole=True) as sink:
+        sink.finish()
+    os.umask(umask)
+
+    assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o640
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    link, path = tmp_path / "link", tmp_path / "out"
+    link.symlink_to(path)
+    with Sink(link, is_whole=True) as sink:
+        sink.write([LINES])
+        sink.finish()
+
+    assert link.is_symlink()
+    assert LINES.data == path.read_bytes()
+
+
+def test_a_device_is_written_in_place() -> None:
+    with Sink(Path("/dev/null"), is_whole=True) as sink:
+        sink.write([LINES])
+        sink.finish()
+
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
 
 
 def test_what_cannot_be_renamed_is_told(tmp_path: Path) -> None:
