@@ -8,7 +8,7 @@ from typing import TypeAlias
 from tcpio.schema.address import BYTES, to_words
 from tcpio.schema.c_header import SIZES, read_header
 
-# The programs have no more of the record when they ask: see TCPIO_WANTED in bpf/trace.c.
+# The programs have no more of the record when they ask: see TCPIO_WANTED in bpf/segments.c.
 _KNOWN_IN_TIME = ("laddr", "raddr", "lport", "rport", "netns", "flags", "dir")
 
 _MEMBERS = {member.name: member for member in read_header("record.h").structs["tcp_record"]}

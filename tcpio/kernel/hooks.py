@@ -43,11 +43,16 @@ class Hook:
 
     Args:
         kind: The kind of program.
-        target: The kernel's function or tracepoint; ``on_TARGET`` in bpf/trace.c takes it from there.
+        target: The kernel's function or tracepoint.
     """
 
     kind: Kind
     target: str
+
+    @property
+    def handler(self) -> str:
+        """What takes it from there: ``on_HANDLER`` in bpf/*.c, which is named after the target."""
+        return f"{self.target}{'_return' if self.kind is Kind.FEXIT else ''}"
 
     def __str__(self) -> str:
         return f"{self.kind.value}:{self.target}"
@@ -88,14 +93,17 @@ PARAMETERS = {
     "ip_send_unicast_reply": ("sk", "orig_sk?", "saddr", "daddr", "arg", "len"),
     "ip6_xmit": ("sk", "skb", "fl6"),
     "inet6_csk_xmit": ("sk", "skb"),
-    "tcp_make_synack": ("req", RETURN),
+    "tcp_make_synack_return": ("req", RETURN),
     "tcp_v6_send_response": ("skb", "seq", "ack", "win", "tsecr", "rst"),
     "tcp_v4_rcv": ("skb",),
     "tcp_v6_rcv": ("skb",),
     "net_dev_queue": ("skb",),
     "netif_receive_skb": ("skb",),
 }
-"""The kernel's names of the parameters that each on_TARGET in bpf/trace.c takes; ``?`` marks what a kernel may lack."""
+"""The kernel's names of the parameters that each handler takes; ``?`` marks what a kernel may lack."""
+
+FUNCTIONS = tuple(dict.fromkeys(handler.removesuffix("_return") for handler in PARAMETERS))
+"""What the handlers are named after."""
 
 
 def _fentry(*targets: str) -> Way:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tcpio.kernel.btf import Btf, read_btf
 from tcpio.kernel.features import ask_hook
-from tcpio.kernel.hooks import PARAMETERS, Choice, Direction, Rung, choose, hooks_of
+from tcpio.kernel.hooks import SITES, Choice, Direction, Rung, choose, hooks_of
 from tcpio.kernel.source import Source, make_source
 from tcpio.schema.c_header import read_header
 
@@ -48,7 +48,8 @@ def read_kernel_types(path: Path | None) -> Btf:
         UnsupportedKernel: There is none, or it cannot be read.
     """
     given = os.environ.get("TCPIO_BTF")
-    return read_btf([*read_header("kernel.h").structs, *PARAMETERS], path or (Path(given) if given else None))
+    functions = {hook.target for site in SITES for way in site.ways for hook in way.hooks}
+    return read_btf([*read_header("kernel.h").structs, *functions], path or (Path(given) if given else None))
 
 
 def make_plan(btf_path: Path | None, *, rung: Rung | None, directions: Sequence[Direction]) -> Plan:

@@ -19,7 +19,7 @@ _PROGRAM = """
 /* {hook} */
 int {name}({context} *ctx)
 {{
-	return on_{target}({arguments});
+	return on_{handler}({arguments});
 }}
 """
 _CONTEXTS = {
@@ -78,7 +78,7 @@ def make_source(btf: Btf, hooks: Sequence[Hook], wanted: str) -> Source:
             "#include <uapi/linux/ptrace.h>",
             structs.to_c(btf),
             f"#define TCPIO_WANTED(r) ({wanted})",
-            (BPF_DIR / "trace.c").read_text(),
+            *((BPF_DIR / name).read_text() for name in ("segments.c", "trace.c")),
             *(_program(program, btf) for program in programs),
         )
     )
@@ -91,13 +91,13 @@ def _program(program: Program, btf: Btf) -> str:
         hook=hook,
         name=program.name,
         context=_CONTEXTS[hook.kind],
-        target=hook.target,
+        handler=hook.handler,
         arguments=", ".join(("ctx", *arguments(hook, btf.find_parameters(hook.target)))),
     )
 
 
 def arguments(hook: Hook, parameters: Sequence[str] | None) -> tuple[str, ...]:
-    """Give the C of each argument that ``on_TARGET`` takes, read from the program's context.
+    """Give the C of each argument that the hook's handler takes, read from the program's context.
 
     Args:
         hook: The hook.
@@ -107,7 +107,7 @@ def arguments(hook: Hook, parameters: Sequence[str] | None) -> tuple[str, ...]:
     Raises:
         MissingParameterError: A parameter is missing, or lies where it cannot be read.
     """
-    wanted = PARAMETERS[hook.target]
+    wanted = PARAMETERS[hook.handler]
     if hook.kind is Kind.RAW_TRACEPOINT:
         parameters = wanted
     if parameters is None:

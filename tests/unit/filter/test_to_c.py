@@ -41,7 +41,7 @@ void evaluate(const struct tcp_record *records, long count, u8 *answers)
 			*answers++ = functions[f](&records[i]);
 }}
 """
-# As TCPIO_WANTED in bpf/trace.c, which is given &record in one place.
+# As TCPIO_WANTED in bpf/segments.c, which is given &record in one place.
 _FUNCTION = """
 #define WANTED_{number}(r) ({expression})
 static int wanted_{number}(const struct tcp_record *r) {{ return !!WANTED_{number}(&*r); }}

@@ -5,7 +5,7 @@ import struct
 from collections.abc import Sequence
 
 from tcpio.kernel.btf import Btf
-from tcpio.kernel.hooks import PARAMETERS, RETURN
+from tcpio.kernel.hooks import FUNCTIONS, PARAMETERS, RETURN
 from tcpio.schema.c_header import Member, read_header
 
 INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE, CONST, RESTRICT, FUNC, FUNC_PROTO, VAR, DATASEC, FLOAT = (
@@ -100,7 +100,8 @@ class Kernel:
         structs = read_header("kernel.h").structs
         for name, members in structs.items():
             self._ids[name] = self._add(name, members)
-        for function, parameters in PARAMETERS.items():
+        for handler, parameters in PARAMETERS.items():
+            function = handler.removesuffix("_return")
             bare = tuple(name.removesuffix("?") for name in parameters if name != RETURN)
             if function not in without:
                 self._blob.function(function, KERNEL_PARAMETERS.get(function, bare), self._pointer)
@@ -134,4 +135,4 @@ class Kernel:
         return self._blob.build()
 
     def btf(self) -> Btf:
-        return Btf(self.data(), "made-up kernel", [*read_header("kernel.h").structs, *PARAMETERS])
+        return Btf(self.data(), "made-up kernel", [*read_header("kernel.h").structs, *FUNCTIONS])

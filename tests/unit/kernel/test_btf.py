@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tcpio.errors import UnsupportedKernel
 from tcpio.kernel.btf import KERNEL_BTF, Btf, Place, read_btf
-from tcpio.kernel.hooks import PARAMETERS, RETURN
+from tcpio.kernel.hooks import FUNCTIONS, RETURN
 from tcpio.schema.c_header import read_header
 from tests.unit.kernel import btf_blob
 from tests.unit.kernel.btf_blob import Blob, Kernel
@@ -281,7 +281,7 @@ def dump() -> list[dict[str, Any]]:
 def kernel() -> Btf:
     if not KERNEL_BTF.exists():
         pytest.skip(f"this kernel has no {KERNEL_BTF}")
-    return read_btf([*read_header("kernel.h").structs, *PARAMETERS])
+    return read_btf([*read_header("kernel.h").structs, *FUNCTIONS])
 
 
 def find_offset(dump: list[dict[str, Any]], struct: dict[str, Any], name: str) -> tuple[int, int] | None:
@@ -307,7 +307,7 @@ def test_members_lie_where_bpftool_says(dump: list[dict[str, Any]], kernel: Btf,
         assert find_offset(dump, said, member.name) == (place.bit_offset, place.bit_size)
 
 
-@pytest.mark.parametrize("function", sorted(PARAMETERS))
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_functions_are_as_bpftool_says(dump: list[dict[str, Any]], kernel: Btf, function: str) -> None:
     entries = [entry for entry in dump if entry["kind"] == "FUNC" and entry["name"] == function]
     if not entries:

@@ -145,20 +145,20 @@ def test_a_function_that_is_not_described_is_refused() -> None:
         arguments(Hook(Kind.FENTRY, "ip_queue_xmit"), None)
 
 
-@pytest.mark.parametrize("target", sorted({hook.target for hook in HOOKS}))
-def test_every_target_has_its_hook_in_c_with_as_many_parameters(target: str) -> None:
-    found = dict(ON_TARGET.findall((BPF_DIR / "trace.c").read_text()))
+@pytest.mark.parametrize("handler", sorted({hook.handler for hook in HOOKS}))
+def test_every_target_has_its_hook_in_c_with_as_many_parameters(handler: str) -> None:
+    found = dict(ON_TARGET.findall((BPF_DIR / "segments.c").read_text()))
 
-    assert target in found
-    names = [re.sub(r".*\W", "", parameter) for parameter in found[target].split(",")]
-    wanted = ["returned" if name == RETURN else name.removesuffix("?") for name in PARAMETERS[target]]
+    assert handler in found
+    names = [re.sub(r".*\W", "", parameter) for parameter in found[handler].split(",")]
+    wanted = ["returned" if name == RETURN else name.removesuffix("?") for name in PARAMETERS[handler]]
     assert wanted == names
 
 
 def test_every_hook_in_c_is_in_the_table() -> None:
-    found = {name for name, _ in ON_TARGET.findall((BPF_DIR / "trace.c").read_text())}
+    found = {name for name, _ in ON_TARGET.findall((BPF_DIR / "segments.c").read_text())}
 
-    assert {hook.target for hook in HOOKS} == found == set(PARAMETERS)
+    assert {hook.handler for hook in HOOKS} == found == set(PARAMETERS)
 
 
 @pytest.mark.usefixtures("x86")
