@@ -14,8 +14,15 @@ struct ns_common {
 	u32 inum;
 };
 
+struct netns_mib {
+	struct tcp_mib *tcp_statistics;
+	struct ipstats_mib *ip_statistics;
+	struct linux_mib *net_statistics;
+};
+
 struct net {
 	struct ns_common ns;
+	struct netns_mib mib;
 };
 
 struct list_head {
@@ -44,6 +51,10 @@ struct in6_addr {
 
 struct sock_common {
 	u32 skc_daddr;
+	u32 skc_rcv_saddr;
+	u16 skc_dport;
+	u16 skc_num;
+	u16 skc_family;
 	u8 skc_state;
 	struct net *skc_net;
 	struct in6_addr skc_v6_daddr;
@@ -53,6 +64,7 @@ struct sock_common {
 struct sock {
 	struct sock_common __sk_common;
 	struct dst_entry *sk_dst_cache;
+	struct socket *sk_socket;
 	u16 sk_type;
 	u16 sk_protocol;
 };
@@ -64,6 +76,21 @@ struct ipv6_pinfo {
 struct inet_sock {
 	struct ipv6_pinfo *pinet6;
 	u32 inet_saddr;
+	u16 inet_sport;
+};
+
+struct inet_connection_sock {
+	u8 icsk_ca_state;	/* a bit-field: see read_ca_state() */
+};
+
+struct tcp_skb_cb {
+	u16 tcp_gso_segs;
+	u8 tcp_flags;
+	u8 sacked;
+};
+
+struct socket {
+	struct sock *sk;
 };
 
 struct request_sock_ops {
@@ -77,8 +104,18 @@ struct request_sock {
 
 struct tcp_sock {
 	u32 snd_nxt;
+	u32 delivered;
+	u32 segs_out;
+	u32 segs_in;
 	u32 total_retrans;
 	struct request_sock *fastopen_rsk;
+	u64 bytes_acked;
+	u64 bytes_received;
+	u64 bytes_retrans;
+	u32 srtt_us;
+	u32 rtt_min[6];	/* struct minmax */
+	u32 dsack_dups;
+	u32 reord_seen;
 };
 
 struct flowi_common {
@@ -114,6 +151,7 @@ struct sk_buff {
 	u32 end;
 	u8 *head;
 	u8 *data;
+	u8 cb[48];
 };
 
 struct skb_shared_info {

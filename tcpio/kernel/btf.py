@@ -4,6 +4,7 @@
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from tcpio.errors import UnsupportedKernel
@@ -180,6 +181,29 @@ class Btf:
             return tuple(self._string(self._words[at]) for at in range(proto + 3, proto + 3 + 2 * count, 2))
         except _BROKEN as error:
             raise _cannot_read(self._source, error) from error
+
+    def find_enumerator(self, name: str) -> int | None:
+        """Find the value of an enumerator, in whatever enum; None if there is none.
+
+        Raises:
+            UnsupportedKernel: What would have to be known is damaged.
+        """
+        offset = self._strings.find(f"\0{name}\0".encode()) + 1
+        try:
+            return self._enumerators.get(offset) if offset else None
+        except _BROKEN as error:
+            raise _cannot_read(self._source, error) from error
+
+    @cached_property
+    def _enumerators(self) -> dict[int, int]:
+        # Offset of a name -> value. Of what only some ask for.
+        found: dict[int, int] = {}
+        for start in self._starts[1:]:
+            info = self._words[start + 1]
+            if info >> 24 & 31 == _ENUM:
+                words = self._words[start + 3 : start + 3 + 2 * (info & 0xFFFF)]
+                found.update(zip(words[::2], words[1::2], strict=True))
+        return found
 
     def find_function_id(self, function: str) -> int | None:
         """Find the id by which the kernel knows a function's type; None if it has no such function."""

@@ -1,17 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Counters that the kernel sums up, bucket by bucket."""
 
+import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
 
+from tcpio.errors import UsageError
 from tcpio.filter.ast import ALWAYS, Expr
-from tcpio.kernel.hooks import Hook, Rung
-from tcpio.schema.bucket import Buckets, By
+from tcpio.filter.to_c import to_c
+from tcpio.kernel import syscall
+from tcpio.kernel.btf import Btf
+from tcpio.kernel.cache import start_compiling
+from tcpio.kernel.count_source import make_count_source
+from tcpio.kernel.counting import choose
+from tcpio.kernel.cpus import read_possible_cpus
+from tcpio.kernel.features import ask_hook
+from tcpio.kernel.hooks import FUNCTIONS, Ask, Hook, Kind, Rung
+from tcpio.kernel.load import Programs
+from tcpio.kernel.plan import IPV6_FUNCTION, read_kernel_types
+from tcpio.kernel.source import TRACEPOINT_ITERATOR
+from tcpio.kernel.symbols import Symbols, read_symbols
+from tcpio.schema.bucket import BUCKET, CLOSED, Buckets, By
 from tcpio.schema.counters import Counter
+from tcpio.schema.support import Support, Verdict
 
 
 @dataclass(frozen=True)
@@ -61,12 +77,10 @@ class Closed:
     Args:
         sockets: Shape (N,), dtype CLOSED, in the order they closed.
         values: Shape (N, counters), int64: all that was counted for each.
-        lost: How many more closed, of which nothing is known since the ring was full; their counts stay in buckets.
     """
 
     sockets: Buckets
     values: npt.NDArray[np.int64]
-    lost: int
 
 
 class Summing:
@@ -76,40 +90,147 @@ class Summing:
         counting: What is to be counted.
 
     Raises:
+        UsageError: ``on_close`` without a bucket for each socket.
         UnsupportedKernel: The kernel lacks what is needed.
     """
 
     def __init__(self, counting: Counting) -> None:
-        raise NotImplementedError(counting)
+        if counting.on_close and not counting.by.is_socket:
+            raise UsageError("a bucket can only end with its socket if each socket has its own", hint="use --by tuple")
+        self._counting = counting
+        btf = _read_types(counting.btf)
+        near = counting.rung is not Rung.TRACEPOINT
+        symbols = read_symbols(FUNCTIONS) if near else Symbols(0, frozenset())
+        self._choice = choose(
+            btf,
+            _ask_once(btf, symbols),
+            counting.counters,
+            rung=counting.rung,
+            has_ipv6=btf.find_parameters(IPV6_FUNCTION) is not None,
+            has_frames=symbols.per_cpu_offset != 0,
+        )
+        self._btf, self._symbols = btf, symbols
+        self.source = make_count_source(
+            btf, self._choice, counting.by, to_c(counting.wanted), on_close=counting.on_close
+        )
+        self._result = start_compiling(self.source)
+        self._cpus = len(read_possible_cpus())
+        self._programs: Programs | None = None
+
+    @property
+    def rung(self) -> Rung:
+        """The way to attach as a whole."""
+        return self._choice.rung
 
     @property
     def doubts(self) -> dict[Counter, str]:
         """What is not exact, or not counted at all, on this kernel and by this way to attach, and why."""
-        raise NotImplementedError
+        return self._choice.doubts
 
     @property
     def absent(self) -> frozenset[Counter]:
         """Those of the doubts that are not counted at all."""
-        raise NotImplementedError
+        return frozenset(self._counting.counters) - frozenset(self._choice.counters)
+
+    @property
+    def max_buckets(self) -> int:
+        """How many buckets there may be."""
+        counting = self._counting
+        return counting.max_buckets or default_buckets(len(self._choice.counters), self._copies)
+
+    @property
+    def _copies(self) -> int:
+        return 1 if self._counting.by.is_socket else self._cpus
+
+    @property
+    def _loaded(self) -> Programs:
+        if self._programs is None:
+            raise ValueError("nothing is attached")
+        return self._programs
 
     def attach(self) -> None:
-        """Let the programs count."""
-        raise NotImplementedError
+        """Let the programs count.
+
+        Raises:
+            UnsupportedKernel: The kernel refused a map or a program.
+        """
+        sizes = {"buckets": self.max_buckets, "closed": self.max_buckets}
+        self._programs = Programs(self._result(), self.source.programs, self._btf, sizes)
+        if self._programs.has_map("per_cpu_offset"):
+            offset = self._symbols.per_cpu_offset.to_bytes(8, sys.byteorder)
+            self._programs.set_element("per_cpu_offset", bytes(4), offset)
+        self._programs.attach()
 
     def read(self) -> Sums:
         """Read what was counted so far, without what ``closed`` gave away."""
-        raise NotImplementedError
+        keys, values = self._read_buckets()
+        other = self._loaded.read_element("other", bytes(4)) if self._loaded.has_map("other") else b""
+        overflowed = self._loaded.read_element("overflowed", bytes(4)) if self._loaded.has_map("overflowed") else b""
+        return Sums(
+            np.frombuffer(keys, BUCKET),
+            self._spread(self._sum(values, self._copies)),
+            self._spread(self._sum(other, self._cpus))[0]
+            if other
+            else np.zeros(len(self._counting.counters), np.int64),
+            int(np.frombuffer(overflowed, np.uint64).sum()),
+        )
+
+    def _read_buckets(self) -> tuple[bytes, bytes]:
+        if not self._loaded.has_map("buckets"):
+            return b"", b""
+        batches = list(self._loaded.read_elements("buckets"))
+        return b"".join(keys for keys, _ in batches), b"".join(values for _, values in batches)
+
+    def _sum(self, values: bytes, copies: int) -> npt.NDArray[np.int64]:
+        # Shape (N, counters that are counted), from N elements of so many copies each.
+        words = max(len(self._choice.counters), 1) + _LIFE_WORDS * self._counting.on_close
+        table = np.frombuffer(values, np.int64).reshape(-1, copies, words)
+        summed: npt.NDArray[np.int64] = table.sum(axis=1)
+        return summed
+
+    def _spread(self, table: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        # Shape (N, counters that were asked for).
+        spread = np.zeros((len(table), len(self._counting.counters)), np.int64)
+        for column, counter in enumerate(self._choice.counters):
+            spread[:, self._counting.counters.index(counter)] = table[:, column]
+        return spread
 
     def closed(self) -> Closed:
-        """Take the sockets that closed since the last time; their buckets are free again."""
-        raise NotImplementedError
+        """Take the sockets that closed since the last time; their buckets are free again.
+
+        A program that found a bucket before its socket closed may still add to it; one that comes later does not.
+        So what was being done then is waited for.
+        """
+        if not self._loaded.has_map("closed"):
+            return Closed(np.empty(0, CLOSED), self._spread(self._sum(b"", 1)))
+        found = b"".join(ends for _, ends in self._loaded.read_elements("closed"))
+        sockets = np.frombuffer(found, CLOSED)
+        sockets = sockets[np.argsort(sockets["ts_ns"], kind="stable")]
+        if len(sockets):
+            syscall.wait_for_running_programs()
+        values = b"".join(self._take(socket.tobytes()[: BUCKET.itemsize]) for socket in sockets)
+        return Closed(sockets, self._spread(self._sum(values, self._copies)))
+
+    def _take(self, bucket: bytes) -> bytes:
+        values = self._loaded.read_element("buckets", bucket)
+        # The bucket first: while it is there, a socket with the same ends cannot begin another.
+        self._loaded.delete_element("buckets", bucket)
+        self._loaded.delete_element("closed", bucket)
+        return values
 
     def read_missed(self) -> dict[Hook, int | None]:
         """Read how often the kernel did not run a program that it should have run; None where it does not tell."""
-        raise NotImplementedError
+        return self._loaded.read_missed()
+
+    def detach(self) -> None:
+        """Let no program count any more; what was counted can still be read."""
+        if self._programs:
+            self._programs.detach()
 
     def close(self) -> None:
         """Detach, and give everything back."""
+        if self._programs:
+            self._programs.close()
 
     def __enter__(self) -> "Summing":
         return self
@@ -118,3 +239,36 @@ class Summing:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def default_buckets(counters: int, copies: int) -> int:
+    """Give how many buckets there are room for in what memory they may take.
+
+    Each takes as many bytes as a key and the kernel's own struct for an element, and 8 for each counter and copy.
+
+    Args:
+        counters: How many are counted.
+        copies: 1, or as many as there may be CPUs where each has its own.
+    """
+    return max(min(_MOST_BUCKETS, _MEMORY // (_ELEMENT + BUCKET.itemsize + 8 * counters * copies)), 1)
+
+
+_LIFE_WORDS = 2  # born_ns and is_closed of struct sums
+_MEMORY = 64 << 20
+_MOST_BUCKETS = 1 << 16
+_ELEMENT = 64  # struct htab_elem and its place in the table (kernel/bpf/hashtab.c)
+
+
+def _read_types(given: Path | None) -> Btf:
+    tracepoints = [TRACEPOINT_ITERATOR + name for name in FUNCTIONS]
+    return read_kernel_types(given, [*FUNCTIONS, *tracepoints, "inet_timewait_sock"])
+
+
+def _ask_once(btf: Btf, symbols: Symbols) -> Ask:
+    @cache
+    def ask(hook: Hook) -> Verdict:
+        if hook.kind is not Kind.RAW_TRACEPOINT and hook.target in symbols.split:
+            return Verdict(Support.NO, "the compiler split this function, and calls its parts")
+        return ask_hook(btf, hook)
+
+    return ask

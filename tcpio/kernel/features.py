@@ -20,7 +20,7 @@ from tcpio.kernel.compile import import_bcc
 from tcpio.kernel.cpus import read_online_cpus
 from tcpio.kernel.hooks import PARAMETERS, Hook, Kind
 from tcpio.kernel.load import KPROBE_PMU, attach_hook, load_hook, read_kprobe_type
-from tcpio.kernel.source import MissingParameterError, arguments
+from tcpio.kernel.source import MissingParameterError, arguments, find_parameters
 from tcpio.schema.support import YES, Support, Verdict
 
 LOCKDOWN = Path("/sys/kernel/security/lockdown")
@@ -102,7 +102,7 @@ def require_privileges() -> None:
 def ask_hook(btf: Btf, hook: Hook) -> Verdict:
     """Ask the kernel whether a hook sees all that passes: by attaching a program that does nothing, and for twins."""
     try:
-        arguments(hook, btf.find_parameters(hook.target))
+        arguments(hook, find_parameters(hook, btf))
     except MissingParameterError as error:
         return Verdict(Support.NO, str(error))
     verdict = _ask_kprobe(hook.target) if hook.kind is Kind.KPROBE else _ask_program(btf, hook)

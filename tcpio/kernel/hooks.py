@@ -84,7 +84,10 @@ class Site:
 
 
 RETURN = "return"
-"""In PARAMETERS: what the function returned."""
+"""In PARAMETERS: the pointer that the function returned."""
+
+RETURN_INT = "return int"
+"""In PARAMETERS: the number that the function returned."""
 
 PARAMETERS = {
     "ip_queue_xmit": ("sk", "skb"),
@@ -99,6 +102,70 @@ PARAMETERS = {
     "tcp_v6_rcv": ("skb",),
     "net_dev_queue": ("skb",),
     "netif_receive_skb": ("skb",),
+    # The others are in bpf/summary.c.
+    "inet_sock_set_state": ("sk", "oldstate", "newstate"),
+    "tcp_bad_csum": ("skb",),
+    # Before Linux 6.10 (5cb2cb3eb8f0, "rstreason: make it work in trace world") not all resets pass here.
+    "tcp_send_reset": ("sk", "skb", "reason"),
+    "tcp_retransmit_skb": ("sk", "skb"),
+    "tcp_retransmit_skb_return": ("sk", "skb", RETURN_INT),
+    "tcp_retransmit_synack": ("sk", "req"),
+    "sock_send_length": ("sk", "ret"),
+    "sock_recv_length": ("sk", "ret", "flags"),
+    "tcp_connect_return": ("sk", RETURN_INT),
+    "tcp_create_openreq_child_return": ("req", RETURN),
+    "tcp_done": ("sk",),
+    "tcp_retransmit_timer": ("sk",),
+    "tcp_retransmit_timer_return": ("sk",),
+    "tcp_keepalive_timer": ("t",),
+    "tcp_keepalive_timer_return": ("t",),
+    "tcp_send_loss_probe": ("sk",),
+    "tcp_send_loss_probe_return": ("sk",),
+    "tcp_sendmsg_return": ("sk", RETURN_INT),
+    "tcp_sendpage_return": ("sk", RETURN_INT),
+    "tcp_recvmsg_return": ("sk", "flags", RETURN_INT),
+    "tcp_splice_read_return": ("sock", RETURN_INT),
+    "ip_rcv_core": ("skb", "net"),
+    "ip6_rcv_core": ("skb", "net"),
+    "__ip_local_out": ("net", "skb"),
+    "ip_output": ("net", "skb"),
+    "ip_mc_output": ("net", "skb"),
+    "ip_protocol_deliver_rcu": ("net", "skb", "protocol"),
+    "ip_protocol_deliver_rcu_return": ("net", "skb", "protocol"),
+    "tcp_event_new_data_sent": ("sk", "skb"),
+    "tcp_newly_delivered": ("sk", "prior_delivered"),
+    "tcp_try_coalesce_return": ("sk", RETURN_INT),
+    "tcp_mark_skb_lost": ("sk", "skb"),
+    "tcp_try_undo_loss": ("sk", "frto_undo"),
+    "tcp_xmit_probe_skb": ("sk", "mib"),
+    "tcp_oow_rate_limited_return": ("net", "skb", "mib_idx", RETURN_INT),
+    "tcp_syn_ack_timeout": ("req",),
+    "tcp_v4_conn_request": ("sk", "skb"),
+    "tcp_v4_conn_request_return": ("sk", "skb"),
+    "tcp_v6_conn_request": ("sk", "skb"),
+    "tcp_v6_conn_request_return": ("sk", "skb"),
+    "tcp_check_req": ("sk", "skb"),
+    "tcp_check_req_return": ("sk", "skb"),
+    "cookie_v4_check": ("sk", "skb"),
+    "cookie_v4_check_return": ("sk", "skb"),
+    "cookie_v6_check": ("sk", "skb"),
+    "cookie_v6_check_return": ("sk", "skb"),
+    "tcp_timewait_state_process": ("tw", "skb"),
+    "tcp_timewait_state_process_return": ("skb",),
+    "tcp_validate_incoming": ("sk",),
+    "tcp_validate_incoming_return": ("sk",),
+    "tcp_add_backlog": ("sk",),
+    "tcp_add_backlog_return": ("sk",),
+    "tcp_write_timer_handler": ("sk",),
+    "tcp_write_timer_handler_return": ("sk",),
+    "tcp_delack_timer_handler": ("sk",),
+    "tcp_delack_timer_handler_return": ("sk",),
+    "tcp_enter_recovery": ("sk",),
+    "tcp_enter_recovery_return": ("sk",),
+    "tcp_enter_memory_pressure": ("sk",),
+    "tcp_enter_memory_pressure_return": ("sk",),
+    "__inet_twsk_schedule": ("tw",),
+    "__inet_twsk_schedule_return": ("tw",),
 }
 """The kernel's names of the parameters that each handler takes; ``?`` marks what a kernel may lack."""
 

@@ -3,9 +3,10 @@
 
 import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from tcpio.errors import UnsupportedKernel
 from tcpio.kernel import syscall
@@ -22,28 +23,39 @@ KPROBE_PMU = Path("/sys/bus/event_source/devices/kprobe/type")
 _EVENTS, _COUNTS = "events", "counts"  # maps of bpf/trace.c
 
 
-class Attached:
-    """Programs that run, each at its hook, until this is closed.
+_BATCH = 4 << 20  # bytes that are read at once
+_COLLIDING = 64  # elements in one of a hash map's own buckets, which are about as many as its elements
+
+
+_Self = TypeVar("_Self", bound="Programs")
+
+
+class Programs:
+    """Programs and their maps in the kernel, until this is closed; once attached, each runs at its hook.
 
     Args:
         compiled: The programs.
         programs: Where each belongs.
         btf: The kernel's types.
+        sizes: Name of a map -> how many elements it has room for, if not as many as the C says.
 
     Raises:
         UnsupportedKernel: The kernel refused a map or a program.
     """
 
-    def __init__(self, compiled: Compiled, programs: Sequence[Program], btf: Btf) -> None:
+    def __init__(
+        self, compiled: Compiled, programs: Sequence[Program], btf: Btf, sizes: Mapping[str, int] | None = None
+    ) -> None:
         self._map_fds: dict[str, int] = {}
         self._program_fds: dict[Hook, int] = {}
         self._links: dict[Hook, list[int]] = {}
         self._kprobe_misses: dict[Hook, int | None] = {}
-        self._cpus = read_possible_cpus()
+        self._specs: dict[str, syscall.MapSpec] = {}
         syscall.lift_memory_limit()
         try:
             for spec in compiled.maps:
-                self._map_fds[spec.name] = self._create(spec)
+                self._specs[spec.name] = spec._replace(max_entries=(sizes or {}).get(spec.name, spec.max_entries))
+                self._map_fds[spec.name] = self._create(self._specs[spec.name])
             for program in programs:
                 self._program_fds[program.hook] = self._load(program, compiled, btf)
         except UnsupportedKernel:
@@ -66,10 +78,6 @@ class Attached:
                 hint="run 'tcpio doctor', or choose another --attach",
             ) from error
 
-    def set_ring(self, cpu: int, perf_fd: int) -> None:
-        """Let the programs that run on a CPU write to this ring."""
-        syscall.update_map(self._map_fds[_EVENTS], cpu, perf_fd)
-
     def attach(self) -> None:
         """Let all programs run.
 
@@ -86,14 +94,39 @@ class Attached:
                     hint="run 'tcpio doctor', or choose another --attach",
                 ) from error
 
-    def read_counts(self) -> list[list[int]]:
-        """Read the segments counted so far; index first by enum tcp_outcome, then by CPU."""
-        return [self._read_outcome(outcome) for outcome in range(OUTCOMES)]
+    def has_map(self, name: str) -> bool:
+        """Tell whether any program uses a map; the compiler leaves out the others."""
+        return name in self._map_fds
 
-    def _read_outcome(self, outcome: int) -> list[int]:
-        values = syscall.read_percpu(self._map_fds[_COUNTS], outcome, len(self._cpus))
-        by_cpu = dict(zip(self._cpus, values, strict=True))
-        return [by_cpu.get(cpu, 0) for cpu in range(max(self._cpus) + 1)]
+    def set_element(self, name: str, key: bytes, value: bytes) -> None:
+        """Set an element of a map."""
+        syscall.set_element(self._map_fds[name], key, value)
+
+    def delete_element(self, name: str, key: bytes) -> None:
+        """Delete an element of a map.
+
+        Raises:
+            OSError: ENOENT if there is none.
+        """
+        syscall.delete_element(self._map_fds[name], key)
+
+    def read_element(self, name: str, key: bytes) -> bytes:
+        """Read an element of a map; of a per-CPU map the values of all possible CPUs.
+
+        Raises:
+            OSError: ENOENT if there is none.
+        """
+        return syscall.read_element(self._map_fds[name], key, self._value_size(name))
+
+    def read_elements(self, name: str) -> Iterator[tuple[bytes, bytes]]:
+        """Read all elements of a hash map: keys and values, each joined, some at once."""
+        spec, size = self._specs[name], self._value_size(name)
+        at_once = max(min(_BATCH // size, spec.max_entries), _COLLIDING)
+        return syscall.read_elements(self._map_fds[name], spec.key_size, size, at_once)
+
+    def _value_size(self, name: str) -> int:
+        spec = self._specs[name]
+        return spec.value_size * len(read_possible_cpus()) if spec.type in syscall.PER_CPU else spec.value_size
 
     def read_missed(self) -> dict[Hook, int | None]:
         """Read how often the kernel did not run a program that it should have run; None where it does not tell."""
@@ -134,13 +167,43 @@ class Attached:
             os.close(fd)
         self._program_fds, self._map_fds = {}, {}
 
-    def __enter__(self) -> "Attached":
+    def __enter__(self: _Self) -> _Self:  # noqa: PYI019  typing.Self is newer than Python 3.10
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class Attached(Programs):
+    """The programs of a trace, with its rings and counts.
+
+    Args:
+        compiled: The programs.
+        programs: Where each belongs.
+        btf: The kernel's types.
+
+    Raises:
+        UnsupportedKernel: The kernel refused a map or a program.
+    """
+
+    def __init__(self, compiled: Compiled, programs: Sequence[Program], btf: Btf) -> None:
+        super().__init__(compiled, programs, btf)
+        self._cpus = read_possible_cpus()
+
+    def set_ring(self, cpu: int, perf_fd: int) -> None:
+        """Let the programs that run on a CPU write to this ring."""
+        syscall.update_map(self._map_fds[_EVENTS], cpu, perf_fd)
+
+    def read_counts(self) -> list[list[int]]:
+        """Read the segments counted so far; index first by enum tcp_outcome, then by CPU."""
+        return [self._read_outcome(outcome) for outcome in range(OUTCOMES)]
+
+    def _read_outcome(self, outcome: int) -> list[int]:
+        values = syscall.read_percpu(self._map_fds[_COUNTS], outcome, len(self._cpus))
+        by_cpu = dict(zip(self._cpus, values, strict=True))
+        return [by_cpu.get(cpu, 0) for cpu in range(max(self._cpus) + 1)]
 
 
 _ATTACH_TYPES = {Kind.FENTRY: syscall.TRACE_FENTRY, Kind.FEXIT: syscall.TRACE_FEXIT}

@@ -2,7 +2,7 @@
 """What to attach on this kernel, decided by asking it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -38,18 +38,21 @@ class Plan:
         return make_source(self.btf, hooks_of(self.choices), wanted)
 
 
-def read_kernel_types(path: Path | None) -> Btf:
+_FUNCTIONS = tuple({hook.target for site in SITES for way in site.ways for hook in way.hooks})
+
+
+def read_kernel_types(path: Path | None, names: Iterable[str] = _FUNCTIONS) -> Btf:
     """Read what tcpio needs of the kernel's types.
 
     Args:
         path: The file given by the user; None is TCPIO_BTF or else the kernel's own.
+        names: Functions, and other structs than those of bpf/kernel.h, that will be looked up.
 
     Raises:
         UnsupportedKernel: There is none, or it cannot be read.
     """
     given = os.environ.get("TCPIO_BTF")
-    functions = {hook.target for site in SITES for way in site.ways for hook in way.hooks}
-    return read_btf([*read_header("kernel.h").structs, *functions], path or (Path(given) if given else None))
+    return read_btf([*read_header("kernel.h").structs, *names], path or (Path(given) if given else None))
 
 
 def make_plan(btf_path: Path | None, *, rung: Rung | None, directions: Sequence[Direction]) -> Plan:

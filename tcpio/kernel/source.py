@@ -2,18 +2,22 @@
 """From a choice of hooks to the text of the eBPF programs. Pure: nothing here touches the kernel."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tcpio.kernel import structs
 from tcpio.kernel.btf import Btf
-from tcpio.kernel.hooks import PARAMETERS, RETURN, Hook, Kind
+from tcpio.kernel.hooks import PARAMETERS, RETURN, RETURN_INT, Hook, Kind
 from tcpio.schema.c_header import BPF_DIR
 
 _X86_REGISTER_PARAMETERS = 6
 _STACK_WORD = 8
 
-_INTEGERS = frozenset({"saddr", "daddr", "len", "seq", "ack", "win", "tsecr", "rst"})  # the others are pointers
+_UNSIGNED = frozenset({"saddr", "daddr", "len", "seq", "ack", "win", "tsecr", "rst", "reason"}) | {
+    "prior_delivered",
+    "frto_undo",
+}
+_SIGNED = frozenset({RETURN_INT, "oldstate", "newstate", "ret", "flags", "protocol", "mib", "mib_idx"})
 
 _PROGRAM = """
 /* {hook} */
@@ -72,13 +76,29 @@ def make_source(btf: Btf, hooks: Sequence[Hook], wanted: str) -> Source:
         UnsupportedKernel: The kernel's structs are not as bpf/kernel.h expects.
         MissingParameterError: A function's parameters are not as PARAMETERS expects.
     """
+    return join_source(btf, hooks, {"TCPIO_WANTED(r)": f"({wanted})"}, "trace.c")
+
+
+def join_source(btf: Btf, hooks: Sequence[Hook], defines: Mapping[str, object], name: str) -> Source:
+    """Give the programs for hooks whose handlers are in bpf/segments.c and the file that follows it.
+
+    Args:
+        btf: The kernel's types.
+        hooks: What will be attached.
+        defines: Macros -> what they are; made of names from bpf/ and of numbers only.
+        name: The file in bpf/.
+
+    Raises:
+        UnsupportedKernel: The kernel's structs are not as bpf/kernel.h expects.
+        MissingParameterError: A function's parameters are not as PARAMETERS expects.
+    """
     programs = tuple(Program(hook, f"run_{hook.kind.value}_{hook.target}") for hook in hooks)
     text = "\n".join(
         (
             "#include <uapi/linux/ptrace.h>",
             structs.to_c(btf),
-            f"#define TCPIO_WANTED(r) ({wanted})",
-            *((BPF_DIR / name).read_text() for name in ("segments.c", "trace.c")),
+            *(f"#define {macro} {value}" for macro, value in defines.items()),
+            *((BPF_DIR / part).read_text() for part in ("segments.c", name)),
             *(_program(program, btf) for program in programs),
         )
     )
@@ -92,8 +112,21 @@ def _program(program: Program, btf: Btf) -> str:
         name=program.name,
         context=_CONTEXTS[hook.kind],
         handler=hook.handler,
-        arguments=", ".join(("ctx", *arguments(hook, btf.find_parameters(hook.target)))),
+        arguments=", ".join(("ctx", *arguments(hook, find_parameters(hook, btf)))),
     )
+
+
+def find_parameters(hook: Hook, btf: Btf) -> tuple[str, ...] | None:
+    """Find the kernel's names of what a program at a hook is given; None if it does not tell."""
+    if hook.kind is not Kind.RAW_TRACEPOINT:
+        return btf.find_parameters(hook.target)
+    iterator = btf.find_parameters(TRACEPOINT_ITERATOR + hook.target)
+    # The first is the iterator's own. What may be NULL is said to be so since Linux 6.14.
+    return tuple(name.removesuffix("__nullable") for name in iterator[1:]) if iterator else None
+
+
+TRACEPOINT_ITERATOR = "__traceiter_"
+"""Before a tracepoint's name: the function that calls its programs (include/linux/tracepoint.h, Linux 5.10)."""
 
 
 def arguments(hook: Hook, parameters: Sequence[str] | None) -> tuple[str, ...]:
@@ -101,7 +134,7 @@ def arguments(hook: Hook, parameters: Sequence[str] | None) -> tuple[str, ...]:
 
     Args:
         hook: The hook.
-        parameters: The kernel's names of the function's parameters; None if it does not tell. A tracepoint's are
+        parameters: The kernel's names of the function's parameters; None if it does not tell. A tracepoint's are then
             taken to be those of PARAMETERS.
 
     Raises:
@@ -109,7 +142,7 @@ def arguments(hook: Hook, parameters: Sequence[str] | None) -> tuple[str, ...]:
     """
     wanted = PARAMETERS[hook.handler]
     if hook.kind is Kind.RAW_TRACEPOINT:
-        parameters = wanted
+        parameters = parameters or wanted
     if parameters is None:
         raise MissingParameterError("the kernel's BTF does not describe this function")
     return tuple(_argument(hook.kind, name, parameters) for name in wanted)
@@ -117,8 +150,8 @@ def arguments(hook: Hook, parameters: Sequence[str] | None) -> tuple[str, ...]:
 
 def _argument(kind: Kind, name: str, parameters: Sequence[str]) -> str:
     bare = name.removesuffix("?")
-    cast = "(u32)" if bare in _INTEGERS else "(void *)"
-    if bare == RETURN:
+    cast = "(u32)" if bare in _UNSIGNED else "(int)" if bare in _SIGNED else "(void *)"
+    if bare in (RETURN, RETURN_INT):
         return f"{cast}ctx[{len(parameters)}]"
     if bare in parameters:
         return cast + _read_argument(kind, bare, parameters.index(bare))

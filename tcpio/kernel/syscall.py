@@ -8,9 +8,13 @@ import os
 import platform
 import resource
 import struct
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tcpio.errors import UnsupportedKernel
+
+if TYPE_CHECKING:
+    _Buffer: TypeAlias = ctypes.Array[ctypes.c_char]
 
 
 class _Numbers(NamedTuple):
@@ -34,10 +38,17 @@ _NUMBERS = {
 _BPF_MAP_CREATE = 0
 _BPF_MAP_LOOKUP_ELEM = 1
 _BPF_MAP_UPDATE_ELEM = 2
+_BPF_MAP_DELETE_ELEM = 3
 _BPF_PROG_LOAD = 5
 _BPF_OBJ_GET_INFO_BY_FD = 15
 _BPF_RAW_TRACEPOINT_OPEN = 17
+_BPF_MAP_LOOKUP_BATCH = 24
 _BPF_LINK_CREATE = 28
+
+# enum bpf_map_type
+_PERCPU_HASH, _PERCPU_ARRAY = 5, 6
+PER_CPU = frozenset({_PERCPU_HASH, _PERCPU_ARRAY})
+"""Maps that have a value for each possible CPU."""
 
 # enum bpf_prog_type, enum bpf_attach_type
 PROG_TYPE_KPROBE = 2
@@ -149,9 +160,93 @@ def create_map(spec: MapSpec) -> int:
 
 def update_map(fd: int, key: int, value: int) -> None:
     """Set an element of a map whose keys and values are u32."""
-    element = ctypes.create_string_buffer(struct.pack("=II", key, value))
+    set_element(fd, struct.pack("=I", key), struct.pack("=I", value))
+
+
+def set_element(fd: int, key: bytes, value: bytes) -> None:
+    """Set an element of a map."""
+    element = ctypes.create_string_buffer(key + value)
     at = ctypes.addressof(element)
-    _bpf(_BPF_MAP_UPDATE_ELEM, struct.pack("=IIQQQ", fd, 0, at, at + 4, 0))
+    _bpf(_BPF_MAP_UPDATE_ELEM, struct.pack("=IIQQQ", fd, 0, at, at + len(key), 0))
+
+
+def delete_element(fd: int, key: bytes) -> None:
+    """Delete an element of a map.
+
+    Raises:
+        OSError: ENOENT if there is none.
+    """
+    buffer = ctypes.create_string_buffer(key, len(key))
+    _bpf(_BPF_MAP_DELETE_ELEM, struct.pack("=IIQQQ", fd, 0, ctypes.addressof(buffer), 0, 0))
+
+
+def read_element(fd: int, key: bytes, size: int) -> bytes:
+    """Read an element of a map.
+
+    Args:
+        fd: The map.
+        key: The element's.
+        size: Bytes of the value; of a per-CPU map, those of all possible CPUs, each rounded up to 8.
+
+    Raises:
+        OSError: ENOENT if there is none.
+    """
+    where, value = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(size)
+    _bpf(_BPF_MAP_LOOKUP_ELEM, struct.pack("=IIQQQ", fd, 0, ctypes.addressof(where), ctypes.addressof(value), 0))
+    return value.raw
+
+
+def read_elements(fd: int, key_size: int, size: int, at_once: int) -> Iterator[tuple[bytes, bytes]]:
+    """Read all elements of a hash map, some at once (Linux 5.6); what comes and goes meanwhile may be missing.
+
+    Args:
+        fd: The map.
+        key_size: Bytes of a key.
+        size: Bytes of a value, as in ``read_element``.
+        at_once: How many elements to read with one call; at least as many as collide in one of the map's own buckets.
+
+    Yields:
+        Keys and values, each joined.
+
+    Raises:
+        OSError: ENOSPC if ``at_once`` is too small.
+    """
+    keys, values = ctypes.create_string_buffer(key_size * at_once), ctypes.create_string_buffer(size * at_once)
+    position = ctypes.create_string_buffer(max(key_size, 4))
+    begun = False
+    while True:
+        count, is_last = _read_batch(fd, position, keys, values, at_once, begun=begun)
+        yield keys.raw[: count * key_size], values.raw[: count * size]
+        if is_last:
+            return
+        begun = True
+
+
+def _read_batch(
+    fd: int, position: "_Buffer", keys: "_Buffer", values: "_Buffer", at_once: int, *, begun: bool
+) -> tuple[int, bool]:
+    # How many elements were read, and whether they were the last.
+    at = ctypes.addressof(position)
+    attributes = ctypes.create_string_buffer(
+        struct.pack(
+            "=QQQQIIQQ",
+            *(at if begun else 0, at, ctypes.addressof(keys), ctypes.addressof(values)),
+            *(at_once, fd, 0, 0),  # no flags
+        ),
+        _BATCH_SIZE,
+    )
+    is_last = False
+    try:
+        _call(_numbers().bpf, _BPF_MAP_LOOKUP_BATCH, attributes, _BATCH_SIZE)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        is_last = True
+    return int(struct.unpack_from("=I", attributes.raw, _BATCH_COUNT)[0]), is_last
+
+
+_BATCH_SIZE = 56  # union bpf_attr: the struct for BPF_MAP_*_BATCH commands
+_BATCH_COUNT = 32
 
 
 def read_percpu(fd: int, key: int, cpus: int) -> tuple[int, ...]:
@@ -162,10 +257,7 @@ def read_percpu(fd: int, key: int, cpus: int) -> tuple[int, ...]:
         key: The element's.
         cpus: How many CPUs are possible.
     """
-    where = ctypes.create_string_buffer(struct.pack("=I", key), 4)
-    values = (ctypes.c_uint64 * cpus)()
-    _bpf(_BPF_MAP_LOOKUP_ELEM, struct.pack("=IIQQQ", fd, 0, ctypes.addressof(where), ctypes.addressof(values), 0))
-    return tuple(values)
+    return struct.unpack(f"={cpus}Q", read_element(fd, struct.pack("=I", key), 8 * cpus))
 
 
 def lift_memory_limit() -> None:

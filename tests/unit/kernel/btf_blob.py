@@ -5,7 +5,7 @@ import struct
 from collections.abc import Sequence
 
 from tcpio.kernel.btf import Btf
-from tcpio.kernel.hooks import FUNCTIONS, PARAMETERS, RETURN
+from tcpio.kernel.hooks import FUNCTIONS, PARAMETERS, RETURN, RETURN_INT
 from tcpio.schema.c_header import Member, read_header
 
 INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE, CONST, RESTRICT, FUNC, FUNC_PROTO, VAR, DATASEC, FLOAT = (
@@ -102,7 +102,7 @@ class Kernel:
             self._ids[name] = self._add(name, members)
         for handler, parameters in PARAMETERS.items():
             function = handler.removesuffix("_return")
-            bare = tuple(name.removesuffix("?") for name in parameters if name != RETURN)
+            bare = tuple(name.removesuffix("?") for name in parameters if name not in (RETURN, RETURN_INT))
             if function not in without:
                 self._blob.function(function, KERNEL_PARAMETERS.get(function, bare), self._pointer)
 
@@ -134,5 +134,10 @@ class Kernel:
     def data(self) -> bytes:
         return self._blob.build()
 
-    def btf(self) -> Btf:
-        return Btf(self.data(), "made-up kernel", [*read_header("kernel.h").structs, *FUNCTIONS])
+    def add_struct(self, name: str, member: str) -> None:
+        """Add a struct that bpf/kernel.h does not have."""
+        self._blob.struct(name, 8, [(member, self._blob.integer("u64", 8), 0)])
+
+    def btf(self, *names: str) -> Btf:
+        """Give it, with other names that will be looked up."""
+        return Btf(self.data(), "made-up kernel", [*read_header("kernel.h").structs, *FUNCTIONS, *names])

@@ -6,6 +6,14 @@
 	struct { int (*perf_submit)(void *ctx, void *data, u32 size); } name
 #define BPF_PERCPU_ARRAY(name, leaf, size) \
 	struct { leaf *(*lookup)(u32 *key); leaf (*array)[size]; } name
+#define BPF_ARRAY(name, leaf, size) BPF_PERCPU_ARRAY(name, leaf, size)
+#define BPF_TABLE(kind, key_type, leaf, name, size)                        \
+	struct {                                                           \
+		leaf *(*lookup)(key_type *key);                            \
+		leaf *(*lookup_or_try_init)(key_type *key, leaf *initial); \
+		int (*update)(key_type *key, leaf *value);                 \
+		int (*delete)(key_type *key);                              \
+	} name
 
 struct bpf_raw_tracepoint_args {
 	u64 args[1];

@@ -319,5 +319,14 @@ def test_functions_are_as_bpftool_says(dump: list[dict[str, Any]], kernel: Btf, 
     assert entries[0]["id"] == kernel.find_function_id(function)
 
 
+def test_enumerators_have_the_values_that_bpftool_says(dump: list[dict[str, Any]], kernel: Btf) -> None:
+    said = {
+        value["name"]: value["val"] for entry in dump if entry["kind"] == "ENUM" for value in entry.get("values", ())
+    }
+    for name in ("LINUX_MIB_LISTENDROPS", "TCP_MIB_INERRS", "IPSTATS_MIB_INDELIVERS"):
+        assert said[name] == kernel.find_enumerator(name)
+    assert kernel.find_enumerator("LINUX_MIB_NONE_SUCH") is None
+
+
 def test_return_is_no_parameters_name() -> None:
     assert RETURN == "return"  # a keyword of C

@@ -281,7 +281,7 @@ def test_what_is_used_is_told_in_a_few_words(kernel: Kernel, text: str) -> None:
 def test_every_target_has_its_parameters() -> None:
     handlers = {hook.handler for site in SITES for way in site.ways for hook in way.hooks}
 
-    assert set(PARAMETERS) == handlers
+    assert handlers <= set(PARAMETERS)
 
 
 def test_every_rung_is_explained() -> None:

@@ -12,16 +12,23 @@ from tcpio.errors import UnsupportedKernel
 from tcpio.filter.parse import parse_filter, to_expr
 from tcpio.filter.to_c import to_c
 from tcpio.kernel.btf import Btf
-from tcpio.kernel.hooks import PARAMETERS, RETURN, SITES, Hook, Kind
-from tcpio.kernel.source import MissingParameterError, Program, arguments, make_source
+from tcpio.kernel.counting import NEAR_ROWS, TRACEPOINT_ROWS
+from tcpio.kernel.hooks import PARAMETERS, RETURN, RETURN_INT, SITES, Hook, Kind
+from tcpio.kernel.source import MissingParameterError, Program, arguments, find_parameters, make_source
 from tcpio.schema.c_header import BPF_DIR
 from tests.unit.kernel.btf_blob import KERNEL_PARAMETERS, Blob, Kernel
 
 HOOKS = sorted({hook for site in SITES for way in site.ways for hook in way.hooks}, key=str)
+COUNTING_HOOKS = {hook for row in (*NEAR_ROWS, *TRACEPOINT_ROWS) for way in row.ways for hook in way}
+HANDLERS = {hook.handler for hook in (*HOOKS, *COUNTING_HOOKS)}
 STUBS = Path(__file__).parent / "stub_bcc.h"
 ON_TARGET = re.compile(r"^static __always_inline int on_(\w+)\(void \*ctx, ([^)]*)\)", re.MULTILINE)
 
 needs_stack = pytest.mark.skipif(platform.machine() != "x86_64", reason="the seventh parameter is read on x86_64 only")
+
+
+def find_handlers() -> list[tuple[str, str]]:
+    return [found for name in ("segments.c", "summary.c") for found in ON_TARGET.findall((BPF_DIR / name).read_text())]
 
 
 @pytest.fixture
@@ -79,11 +86,24 @@ def test_what_is_not_in_a_register_is_refused_where_the_stack_is_not_known(monke
         arguments(hook, KERNEL_PARAMETERS["tcp_v6_send_response"])
 
 
-def test_a_raw_tracepoint_reads_its_arguments_whatever_btf_says() -> None:
+def test_a_raw_tracepoint_reads_its_arguments_whether_btf_names_them_or_not() -> None:
     hook = Hook(Kind.RAW_TRACEPOINT, "net_dev_queue")
 
     assert arguments(hook, None) == ("(void *)ctx->args[0]",)
-    assert arguments(hook, ("other",)) == ("(void *)ctx->args[0]",)
+    assert arguments(hook, ("other", "skb")) == ("(void *)ctx->args[1]",)
+
+
+def test_a_tracepoints_arguments_are_named_by_what_calls_its_programs() -> None:
+    blob = Blob()
+    blob.function("__traceiter_tcp_send_reset", ("__data", "sk", "skb__nullable", "reason"), blob.pointer())
+    btf = Btf(blob.build(), "made-up kernel", ["__traceiter_tcp_send_reset"])
+
+    assert find_parameters(Hook(Kind.RAW_TRACEPOINT, "tcp_send_reset"), btf) == ("sk", "skb", "reason")
+    assert find_parameters(Hook(Kind.RAW_TRACEPOINT, "net_dev_queue"), btf) is None
+
+
+def test_what_was_returned_is_a_number_where_it_is_one() -> None:
+    assert arguments(Hook(Kind.FEXIT, "tcp_connect"), ("sk",)) == ("(void *)ctx[0]", "(int)ctx[1]")
 
 
 @pytest.mark.usefixtures("x86")
@@ -145,20 +165,20 @@ def test_a_function_that_is_not_described_is_refused() -> None:
         arguments(Hook(Kind.FENTRY, "ip_queue_xmit"), None)
 
 
-@pytest.mark.parametrize("handler", sorted({hook.handler for hook in HOOKS}))
+@pytest.mark.parametrize("handler", sorted(HANDLERS))
 def test_every_target_has_its_hook_in_c_with_as_many_parameters(handler: str) -> None:
-    found = dict(ON_TARGET.findall((BPF_DIR / "segments.c").read_text()))
+    found = dict(find_handlers())
 
     assert handler in found
     names = [re.sub(r".*\W", "", parameter) for parameter in found[handler].split(",")]
-    wanted = ["returned" if name == RETURN else name.removesuffix("?") for name in PARAMETERS[handler]]
+    wanted = ["returned" if name in (RETURN, RETURN_INT) else name.removesuffix("?") for name in PARAMETERS[handler]]
     assert wanted == names
 
 
 def test_every_hook_in_c_is_in_the_table() -> None:
-    found = {name for name, _ in ON_TARGET.findall((BPF_DIR / "segments.c").read_text())}
+    found = [name for name, _ in find_handlers()]
 
-    assert {hook.handler for hook in HOOKS} == found == set(PARAMETERS)
+    assert sorted(HANDLERS) == sorted(found) == sorted(PARAMETERS)
 
 
 @pytest.mark.usefixtures("x86")
