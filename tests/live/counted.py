@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Count all there is to count, and what the kernel counts: ``python3 -m tests.live.counted FILE RUNG [BY]``."""
+"""Count in namespaces of its own, beside the kernel: ``python3 -m tests.live.counted FOLDER RUNG...``."""
 
 import json
 import os
 import sys
+import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,11 +14,14 @@ from tcpio.filter.ast import Between
 from tcpio.kernel.buckets import Counting, Summing, Sums
 from tcpio.kernel.hooks import Rung
 from tcpio.schema.bucket import parse_by
-from tcpio.schema.counters import COUNTERS
+from tcpio.schema.counters import COUNTERS, Counter, find_counters
 from tests.live import lossy_traffic, odd_traffic, plain_traffic
+from tests.live.namespaces import Namespace, run
 from tests.live.peers import Peers
 from tests.live.termination import ending_by
 from tests.live.topologies import IPV4, IPV6, MAPPED, Network, loopback
+
+ALL = tuple(counter for counter in COUNTERS if not counter.is_hosts)
 
 TRAFFIC: tuple[Callable[[Peers], None], ...] = (
     plain_traffic.handshakes,
@@ -50,12 +54,13 @@ TRAFFIC: tuple[Callable[[Peers], None], ...] = (
 )
 
 _FIRST_PORT = 20000
-_RUNGS = {rung.value: rung for rung in Rung}
+_STEERED_BYTES = 290_000_003
+_SHORT = 5003
 
 
-def make_traffic(network: Network) -> dict[str, Any]:
-    """Make all of it by all families, and tell what the programs know."""
-    made: dict[str, Any] = {"up": 0, "down": 0, "failures": {}}
+def make_all(network: Network) -> dict[str, Any]:
+    """Make all traffic by all families, and tell what the programs know."""
+    made: dict[str, Any] = {"sent": 0, "unread": 0, "spliced": 0, "connections": [], "failures": {}}
     for number, make in enumerate(TRAFFIC):
         for offset, family in enumerate((IPV4, IPV6, MAPPED)):
             peers = Peers(network, family, _FIRST_PORT + 100 * (3 * number + offset))
@@ -64,52 +69,132 @@ def make_traffic(network: Network) -> dict[str, Any]:
             except Exception:  # noqa: BLE001  the rest still moves counters
                 made["failures"][f"{make.__name__} {family}"] = traceback.format_exc()
             peers.settle()
-            made["up"] += sum(facts.up for facts in peers.connections)
-            made["down"] += sum(facts.down for facts in peers.connections)
+            made["sent"] += sum(facts.up + facts.down for facts in peers.connections)
+            made["unread"] += peers.counts.get("unread", 0)
+            made["spliced"] += peers.counts.get("spliced", 0)
+            made["connections"] += [[facts.cport, facts.sport, facts.up, facts.down] for facts in peers.connections]
     return made
 
 
-def count(rung: str, by: str) -> dict[str, Any]:
-    """Count in a namespace while traffic is made in it.
+def make_steered(network: Network) -> dict[str, Any]:
+    """Make over 300 000 segments, whose receipt is steered to both CPUs: softirqs interrupt what sends."""
+    namespace = network.client.namespace
+    namespace.ip("link set dev lo gso_max_segs 1 mtu 1500")
+    with namespace.entered():
+        _steer("3")
+    peers = Peers(network, IPV6, _FIRST_PORT)
+    with peers.listening() as listener:
+        pair = peers.pair(listener)
+        pair.up(_STEERED_BYTES)
+        pair.down(_STEERED_BYTES // 2)
+        pair.close()
+    peers.settle()
+    return {"failures": {}}
 
-    Returns:
-        For each counter what was summed up and what the kernel counted, what is doubted, and what the programs know.
+
+def _steer(cpus: str) -> None:
+    # The namespace's own devices are in a sysfs of its own: a new mount shows it.
+    with tempfile.TemporaryDirectory(prefix="tcpio-") as folder:
+        run("mount", "-t", "sysfs", "none", folder)
+        try:
+            Path(folder, "class/net/lo/queues/rx-0/rps_cpus").write_text(cpus)
+        finally:
+            run("umount", folder)
+
+
+def make_short(network: Network) -> dict[str, Any]:
+    """Make connections by the thousand, each of which ends."""
+    peers = Peers(network, IPV4, _FIRST_PORT)
+    with peers.listening() as listener:
+        for _ in range(_SHORT):
+            pair = peers.pair(listener)
+            pair.up(7)
+            pair.close()
+    peers.settle()
+    return {"failures": {}, "connections": _SHORT, "sent": 7 * _SHORT}
+
+
+class Count:
+    """Counting in a namespace, from now on.
+
+    Args:
+        namespace: Which.
+        counting: What is counted.
     """
-    counters = tuple(counter for counter in COUNTERS if not counter.is_hosts)
+
+    def __init__(self, namespace: Namespace, counting: Counting) -> None:
+        self._namespace = namespace
+        self._counters = counting.counters
+        self.summing = Summing(counting)
+        self.summing.attach()
+        self._before = namespace.counters()
+
+    def end(self, made: dict[str, Any]) -> dict[str, Any]:
+        """Tell for each counter what was summed up, what the kernel counted, and what is doubted."""
+        summing = self.summing
+        counted = self._namespace.counters()
+        summing.detach()
+        closed = summing.closed()
+        sums = summing.read()
+        totals = (sums.values.sum(axis=0) + sums.other + closed.values.sum(axis=0)).tolist()
+        return {
+            "kernel": os.uname().release,
+            "summed": self._by_key(totals),
+            "counted": {key: value - self._before.get(key, 0) for key, value in counted.items()},
+            "doubts": {counter.key: doubt for counter, doubt in summing.doubts.items()},
+            "absent": sorted(counter.key for counter in summing.absent),
+            "other": self._by_key(sums.other.tolist()),
+            "bytes sent": self._bytes_sent(sums),
+            "buckets left": len(sums.buckets),
+            "closed": len(closed.sockets),
+            "whole lives": int((closed.sockets["lifetime_ns"] > 0).sum()),
+            "bytes acked": int(closed.sockets["bytes_acked"].sum()),
+            "overflowed": sums.overflowed,
+            "missed": {str(hook): missed for hook, missed in summing.read_missed().items() if missed},
+            "made": made,
+        }
+
+    def _by_key(self, values: Sequence[int]) -> dict[str, int]:
+        return dict(zip((counter.key for counter in self._counters), values, strict=True))
+
+    def _bytes_sent(self, sums: Sums) -> list[list[int]]:
+        keys = [counter.key for counter in self._counters]
+        if "SocketBytesSent" not in keys:
+            return []
+        ends = zip(sums.buckets["lport"].tolist(), sums.buckets["rport"].tolist(), strict=True)
+        amounts = sums.values[:, keys.index("SocketBytesSent")].tolist()
+        return [[lport, rport, amount] for (lport, rport), amount in zip(ends, amounts, strict=True) if amount]
+
+
+SEGMENTS = find_counters("TcpInSegs,TcpOutSegs,TcpRetransSegs,TcpCurrEstab")
+
+RUNS: dict[str, tuple[Callable[[Network], dict[str, Any]], tuple[Counter, ...], str, bool]] = {
+    "all": (make_all, ALL, "tuple", False),
+    "short": (make_short, ALL, "tuple", True),
+    "steered": (make_steered, SEGMENTS, "lport", False),
+}
+"""Name -> the traffic, the counters, what makes a bucket, and whether it ends with its socket."""
+
+
+def count(rung: str, name: str) -> dict[str, Any]:
+    """Count in a namespace while traffic is made in it."""
+    make, counters, by, on_close = RUNS[name]
     with loopback(has_super_segments=True) as network:
         inode = network.client.namespace.inode
-        counting = Counting(counters, parse_by(by), Between("netns", inode, inode), rung=_RUNGS[rung])
-        with Summing(counting) as summing:
-            summing.attach()
-            before = network.client.namespace.counters()
-            made = make_traffic(network)
-            after = network.client.namespace.counters()
-            summing.detach()
-            sums = summing.read()
-            return {
-                "kernel": os.uname().release,
-                "summed": dict(zip((counter.key for counter in counters), _totals(sums), strict=True)),
-                "counted": {key: value - before.get(key, 0) for key, value in after.items()},
-                "doubts": {counter.key: doubt for counter, doubt in summing.doubts.items()},
-                "absent": sorted(counter.key for counter in summing.absent),
-                "buckets": len(sums.buckets),
-                "other": dict(zip((counter.key for counter in counters), sums.other.tolist(), strict=True)),
-                "overflowed": sums.overflowed,
-                "missed": {str(hook): missed for hook, missed in summing.read_missed().items()},
-                "made": made,
-            }
-
-
-def _totals(sums: Sums) -> list[int]:
-    totals: list[int] = (sums.values.sum(axis=0) + sums.other).tolist()
-    return totals
+        wanted = Between("netns", inode, inode)
+        counting = Counting(counters, parse_by(by), wanted, rung=Rung(rung), on_close=on_close)
+        count = Count(network.client.namespace, counting)
+        with count.summing:
+            return count.end(make(network))
 
 
 def main() -> int:
-    """Write what was counted to a file."""
-    path, rung, *rest = sys.argv[1:]
+    """Write what was counted by each way to attach to RUNG-NAME.json."""
+    folder, rungs = Path(sys.argv[1]), sys.argv[2:]
     with ending_by(_end):
-        Path(path).write_text(json.dumps(count(rung, rest[0] if rest else "tuple"), indent=1))
+        for rung in rungs:
+            for name in RUNS:
+                (folder / f"{rung}-{name}.json").write_text(json.dumps(count(rung, name), indent=1))
     return 0
 
 

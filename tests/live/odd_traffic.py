@@ -75,6 +75,7 @@ def fast_open(peers: Peers) -> None:
             unread = 41
             while unread:
                 unread -= len(pair.server.recv(unread))
+            pair.facts.up += 41
             pair.close()
 
 
@@ -110,7 +111,7 @@ def old_timestamps(peers: Peers) -> None:
         now = struct.unpack("I", pair.client.getsockopt(socket.IPPROTO_TCP, _TCP_TIMESTAMP, 4))[0]
         old = struct.pack("!BBBBII", 1, 1, 8, 10, (now - _LONG_AGO) % (1 << 32), 0)
         for _ in range(3):
-            send_raw(peers, pair.facts.cport, peers.port, _ACK, options=old)
+            send_raw(peers, pair.facts.cport, peers.port, _ACK, options=old, payload=b"!!")
         _until_counted(peers, "TcpExtPAWSEstab", before + 2)
         pair.close()
 
@@ -129,6 +130,8 @@ def timeouts(peers: Peers) -> None:
             with treating(peers, f"tcp dport {peers.port} counter drop"):
                 if option != socket.TCP_KEEPIDLE:
                     pair.client.send(bytes(43))
+                    pair.facts.up += 43
+                    peers.counts["unread"] = 43
                 _until_counted(peers, "TcpExtTCPAbortOnTimeout", before)
             pair.client.close()
             pair.server.close()
@@ -172,6 +175,7 @@ def peeked(peers: Peers) -> None:
             pair.client.sendfile(file)
         _splice(pair, 8009)
         pair.facts.up += 53 + 8009
+        peers.counts["spliced"] = 8009
         pair.close()
 
 
@@ -218,14 +222,15 @@ def send_raw(
     ack: int = 0,
     words: int = 5,
     options: bytes = b"",
+    payload: bytes = b"",
     is_good: bool = True,
 ) -> None:
-    """Send a segment without payload from the client to the server that TCP knows nothing of."""
+    """Send a segment, with payload of an even length, from the client to the server that TCP knows nothing of."""
     wire, (client, server) = peers.wire, (peers.network.client, peers.network.server)
     family = socket.AF_INET if wire == IPV4 else socket.AF_INET6
     ends = b"".join(socket.inet_pton(family, end.addresses[wire]) for end in (client, server))
     words += len(options) // 4
-    segment = struct.pack("!HHIIBBHHH", sport, dport, seq, ack, words << 4, flags, 1024, 0, 0) + options
+    segment = struct.pack("!HHIIBBHHH", sport, dport, seq, ack, words << 4, flags, 1024, 0, 0) + options + payload
     total: int = sum(struct.unpack(f"!{len(ends + segment) // 2}H", ends + segment)) + len(segment) + 6
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)

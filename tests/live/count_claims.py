@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is claimed of counters: each is a test, held against what tests/live/counted.py wrote."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tcpio.schema.counters import COUNTERS
+
+Counts = Callable[[str], dict[str, Any]]
+"""Gives what was counted in one of the runs."""
+
+UNMOVED = {
+    "tracepoint": {"TcpCurrEstab"},
+    "fentry": {
+        "TcpCurrEstab",  # it moves, and back
+        "TcpExtTCPMemoryPressures",  # a matter of the whole machine
+        "TcpExtTCPRenoRecovery",
+        "TcpExtTCPSpuriousRTOs",
+        "TcpExtTCPBacklogDrop",
+        "TcpExtTCPACKSkippedPAWS",
+        "TcpExtTCPACKSkippedSynRecv",
+        "TcpExtTCPACKSkippedFinWait2",
+        "TcpExtTCPACKSkippedTimeWait",
+        "TcpExtTCPSlowStartRetrans",
+    },
+}
+"""By the way to attach: counters that are offered as exact, and that the traffic here may not move: untested."""
+
+_OFFERED = {
+    "tracepoint": {
+        *("SocketBytesSent", "SocketMessagesSent", "SocketBytesReceived", "SocketMessagesReceived"),
+        *("TcpCurrEstab", "TcpEstabResets", "TcpPassiveOpens", "TcpActiveOpens", "TcpRetransSegs", "TcpOutRsts"),
+        *("TcpInCsumErrors", "TcpInSegs", "TcpOutSegs"),
+    },
+    "fentry": {counter.key for counter in COUNTERS if not counter.is_hosts},
+}
+
+
+def exact_of(run: dict[str, Any]) -> list[str]:
+    """Give the counters that a run offers as exact, of those that the kernel has too."""
+    return [key for key in run["summed"] if key not in run["doubts"] and not key.startswith("Socket")]
+
+
+def test_all_traffic_could_be_made(counts: Counts) -> None:
+    assert counts("all")["made"]["failures"] == {}
+
+
+def test_counters_are_offered(counts: Counts, rung: str) -> None:
+    run = counts("all")
+
+    assert _OFFERED[rung] - set(run["summed"]) | _OFFERED[rung] & set(run["absent"]) == set()
+
+
+def test_what_is_not_counted_says_why(counts: Counts) -> None:
+    run = counts("all")
+
+    assert set(run["absent"]) <= set(run["doubts"])
+    assert all(run["doubts"].values())
+
+
+def test_sums_of_exact_counters_are_the_kernels(counts: Counts) -> None:
+    run = counts("all")
+    exact = exact_of(run)
+
+    assert len(exact) >= 6
+    assert {key: run["counted"][key] for key in exact} == {key: run["summed"][key] for key in exact}
+
+
+def test_the_traffic_moved_what_is_compared(counts: Counts, rung: str) -> None:
+    run = counts("all")
+
+    assert {key for key in exact_of(run) if not run["counted"][key]} <= UNMOVED[rung]
+
+
+def test_nothing_was_skipped_and_there_was_room(counts: Counts) -> None:
+    run = counts("all")
+
+    assert (run["missed"], run["overflowed"]) == ({}, 0)
+
+
+def test_programs_send_and_take_what_they_say(counts: Counts, rung: str) -> None:
+    run = counts("all")
+    made, summed = run["made"], run["summed"]
+    unseen = made["unread"] + (made["spliced"] if rung == "tracepoint" else 0)
+
+    assert made["sent"] == summed["SocketBytesSent"]
+    assert made["sent"] - unseen == summed["SocketBytesReceived"]
+
+
+def test_each_socket_has_a_bucket_of_its_own(counts: Counts) -> None:
+    run = counts("all")
+    wanted = [[cport, sport, up] for cport, sport, up, _ in run["made"]["connections"] if up]
+    wanted += [[sport, cport, down] for cport, sport, _, down in run["made"]["connections"] if down]
+
+    assert sorted(wanted) == sorted(run["bytes sent"])
+
+
+def test_every_socket_that_closes_is_told_of_whole_and_its_bucket_is_free(counts: Counts) -> None:
+    run = counts("short")
+    sockets = 2 * run["made"]["connections"]
+
+    assert (run["closed"], run["whole lives"], run["buckets left"], run["overflowed"]) == (sockets, sockets, 0, 0)
+
+
+def test_sums_are_the_kernels_where_buckets_end_with_their_sockets(counts: Counts) -> None:
+    run = counts("short")
+    exact = exact_of(run)
+
+    assert {key: run["counted"][key] for key in exact} == {key: run["summed"][key] for key in exact}
+    assert run["made"]["sent"] == run["summed"]["SocketBytesSent"]
+
+
+def test_what_programs_missed_is_told_when_softirqs_interrupt_them(counts: Counts) -> None:
+    run = counts("steered")
+    missed = sum(run["missed"].values())
+    exact = [key for key in run["summed"] if missed or key not in run["doubts"]] or list(run["summed"])
+    lacking = {key: run["counted"][key] - run["summed"][key] for key in exact}
+
+    assert min(run["counted"]["TcpInSegs"], run["counted"]["TcpOutSegs"]) >= 300_000
+    assert all(0 <= gap <= missed for gap in lacking.values()), lacking
