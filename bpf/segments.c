@@ -47,6 +47,14 @@
 #define TCPOLEN_TSTAMP_ALIGNED 12
 #define UPPER_DEVICES 64	/* as many are looked at */
 
+/* 1 if other hooks see what IPv6 sockets send, so that ip6_xmit() is asked for what has none. */
+#ifndef TCPIO_REPLIES_ONLY
+#define TCPIO_REPLIES_ONLY 0
+#endif
+
+/* Whether an earlier hook has seen a segment that a socket sends. */
+static __always_inline int is_seen_before(struct sk_buff *skb);
+
 /* A segment that is wanted. */
 static __always_inline void submit(void *ctx, struct tcp_record *r);
 
@@ -374,7 +382,7 @@ static __always_inline int on_ip_queue_xmit(void *ctx, struct sock *sk, struct s
 	struct inet_sock *inet = (void *)sk;
 	struct tcp_record r = {};
 
-	if (READ(sk->sk_protocol) != IPPROTO_TCP)
+	if (READ(sk->sk_protocol) != IPPROTO_TCP || is_seen_before(skb))
 		return 0;
 	begin(&r, TCP_DIR_SEND, read_sock_netns(sk));
 	set_ipv4(r.laddr, READ(inet->inet_saddr));
@@ -425,6 +433,8 @@ static __always_inline int on_ip6_xmit(void *ctx, struct sock *sk, struct sk_buf
 
 	if (READ(fl6->__fl_common.flowic_proto) != IPPROTO_TCP)
 		return 0;
+	if (TCPIO_REPLIES_ONLY && READ(sk->sk_type) == SOCK_STREAM)
+		return 0;
 	begin(&r, TCP_DIR_SEND, read_sock_netns(sk));
 	read_ipv6(r.laddr, &fl6->saddr);
 	read_ipv6(r.raddr, &fl6->daddr);
@@ -438,7 +448,7 @@ static __always_inline int on_inet6_csk_xmit(void *ctx, struct sock *sk, struct 
 	struct ipv6_pinfo *np;
 	struct tcp_record r = {};
 
-	if (READ(sk->sk_protocol) != IPPROTO_TCP)
+	if (READ(sk->sk_protocol) != IPPROTO_TCP || is_seen_before(skb))
 		return 0;
 	np = READ(inet->pinet6);
 	begin(&r, TCP_DIR_SEND, read_sock_netns(sk));

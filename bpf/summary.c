@@ -473,6 +473,63 @@ static __always_inline void submit(void *ctx, struct tcp_record *r)
 		ADD_CHARGED(sums, TcpInErrs, 1);
 }
 
+/*
+ * The kernel skips a program that a softirq enters while it runs on the same CPU in process context, where much is
+ * sent. So two see each segment of a socket, at two functions: what interrupts one of them is not in the other. The
+ * first leaves word that it has counted; what finds no word counts.
+ */
+
+/* Segments on the way from the first to the second. Bound by: as many as are sent at once, and what was skipped. */
+BPF_TABLE("hash", u64, u8, counted, 16384);
+
+static __always_inline int is_seen_before(struct sk_buff *skb)
+{
+	u64 key = (u64)skb;
+
+	return !counted.delete(&key);
+}
+
+static __always_inline int send_first(void *ctx, struct tcp_record *r, struct sock *sk, struct sk_buff *skb)
+{
+	struct tcp_skb_cb *cb = (void *)skb->cb;
+	u64 key = (u64)skb;
+	u8 yes = 1;
+
+	if (counted.update(&key, &yes))
+		return 0;
+	read_header(r, READ(skb->data), READ(skb->len));
+	if (!TCPIO_WANTED(r))
+		return 0;
+	r->segs = READ(cb->tcp_gso_segs);
+	set_sender(r, sk);
+	submit(ctx, r);
+	return 0;
+}
+
+/* tcp_v4_send_check() and tcp_v6_send_check(): what __tcp_transmit_skb() calls when the header is complete. */
+static __always_inline int on_tcp_v4_send_check(void *ctx, struct sock *sk, struct sk_buff *skb)
+{
+	struct inet_sock *inet = (void *)sk;
+	struct tcp_record r = {};
+
+	begin(&r, TCP_DIR_SEND, read_sock_netns(sk));
+	set_ipv4(r.laddr, READ(inet->inet_saddr));
+	set_ipv4(r.raddr, READ(sk->__sk_common.skc_daddr));
+	return send_first(ctx, &r, sk, skb);
+}
+
+static __always_inline int on_tcp_v6_send_check(void *ctx, struct sock *sk, struct sk_buff *skb)
+{
+	struct inet_sock *inet = (void *)sk;
+	struct ipv6_pinfo *np = READ(inet->pinet6);
+	struct tcp_record r = {};
+
+	begin(&r, TCP_DIR_SEND, read_sock_netns(sk));
+	read_ipv6(r.laddr, &np->saddr);
+	read_ipv6(r.raddr, &sk->__sk_common.skc_v6_daddr);
+	return send_first(ctx, &r, sk, skb);
+}
+
 static __always_inline void count_unreadable(struct sk_buff *skb)
 {
 	struct tcp_bucket b = { .netns = read_dev_netns(READ(skb->dev)) };

@@ -17,7 +17,7 @@ from tcpio.kernel import syscall
 from tcpio.kernel.btf import Btf
 from tcpio.kernel.cache import start_compiling
 from tcpio.kernel.count_source import make_count_source
-from tcpio.kernel.counting import choose
+from tcpio.kernel.counting import choose, find_made_up_for
 from tcpio.kernel.cpus import read_possible_cpus
 from tcpio.kernel.features import ask_hook
 from tcpio.kernel.hooks import FUNCTIONS, Ask, Hook, Kind, Rung
@@ -219,8 +219,9 @@ class Summing:
         return values
 
     def read_missed(self) -> dict[Hook, int | None]:
-        """Read how often the kernel did not run a program that it should have run; None where it does not tell."""
-        return self._loaded.read_missed()
+        """Read how often the kernel did not run a program and nothing makes up for it; None where it does not tell."""
+        made_up_for = find_made_up_for(self._choice.hooks)
+        return {hook: missed for hook, missed in self._loaded.read_missed().items() if hook not in made_up_for}
 
     def detach(self) -> None:
         """Let no program count any more; what was counted can still be read."""

@@ -41,6 +41,7 @@ def make_count_source(btf: Btf, choice: Choice, by: By, wanted: str, *, on_close
         "TCPIO_BY(b)": f"do {{ {' '.join(_masks(by))} }} while (0)",
         "TCPIO_ON_CLOSE": int(on_close),
         "TCPIO_STATES_ONLY": int(choice.rung is Rung.TRACEPOINT),
+        "TCPIO_REPLIES_ONLY": 1,
         "TCPIO_FRAMED": len(framed),
         "FRAMED(X)": " ".join(_words(btf, framed, choice.counters)),
     }

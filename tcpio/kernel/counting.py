@@ -5,7 +5,7 @@ A row sees some places where counters are counted. A counter is counted if all i
 all of them are.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tcpio.errors import UnsupportedKernel
@@ -97,10 +97,11 @@ _TCP_ALONE = "TCP's packets alone; ip -s and nstat count all"
 NEAR_ROWS = (
     # Segments, where TCP hands them to IP and back: see SITES in tcpio/kernel/hooks.py. For IPv6 not ip6_xmit() alone:
     # what finds no route is counted and does not get there.
-    _row(_SENT, _entry("ip_queue_xmit")),
+    # Two hooks see what a socket sends, since programs in process context are skipped: see send_first().
+    _row(_SENT, _entry("tcp_v4_send_check", "ip_queue_xmit"), _entry("ip_queue_xmit")),
     _row("TcpOutSegs", _entry("ip_build_and_send_pkt")),
     _row("TcpOutSegs TcpOutRsts", _entry("ip_send_unicast_reply"), _kprobe("ip_send_unicast_reply")),
-    _ipv6(_row(_SENT, _entry("inet6_csk_xmit"))),
+    _ipv6(_row(_SENT, _entry("tcp_v6_send_check", "inet6_csk_xmit"), _entry("inet6_csk_xmit"))),
     _ipv6(_row("TcpOutSegs", _exit("tcp_make_synack"))),
     _ipv6(_row("TcpOutSegs TcpOutRsts", _entry("ip6_xmit"), _kprobe("tcp_v6_send_response"))),
     _row("TcpInSegs TcpInErrs", _entry("tcp_v4_rcv")),
@@ -132,8 +133,12 @@ NEAR_ROWS = (
         _ipv6(
             _row(
                 "Ip6OutRequests",
-                (*_entry("inet6_csk_xmit", "ip6_xmit"), *_exit("tcp_make_synack")),
-                (*_entry("inet6_csk_xmit"), *_exit("tcp_make_synack"), *_kprobe("tcp_v6_send_response")),
+                (*_entry("tcp_v6_send_check", "inet6_csk_xmit", "ip6_xmit"), *_exit("tcp_make_synack")),
+                (
+                    *_entry("tcp_v6_send_check", "inet6_csk_xmit"),
+                    *_exit("tcp_make_synack"),
+                    *_kprobe("tcp_v6_send_response"),
+                ),
             )
         ),
         doubt=_TCP_ALONE,
@@ -171,6 +176,14 @@ NEAR_ROWS = (
     ),
 )
 """Where fentry or kprobes can be attached."""
+
+_PAIRS = (_entry("tcp_v4_send_check", "ip_queue_xmit"), _entry("tcp_v6_send_check", "inet6_csk_xmit"))
+
+
+def find_made_up_for(hooks: Collection[Hook]) -> frozenset[Hook]:
+    """Find the hooks of which another counts what the kernel skips: see send_first() in bpf/summary.c."""
+    return frozenset(hook for pair in _PAIRS if set(pair) <= set(hooks) for hook in pair)
+
 
 _STATES = _tracepoint("inet_sock_set_state")
 _AT_DEVICES = "counted where devices are handed packets: what netfilter drops or rejects is counted otherwise"

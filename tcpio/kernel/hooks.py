@@ -103,6 +103,8 @@ PARAMETERS = {
     "net_dev_queue": ("skb",),
     "netif_receive_skb": ("skb",),
     # The others are in bpf/summary.c.
+    "tcp_v4_send_check": ("sk", "skb"),
+    "tcp_v6_send_check": ("sk", "skb"),
     "inet_sock_set_state": ("sk", "oldstate", "newstate"),
     "tcp_bad_csum": ("skb",),
     # Before Linux 6.10 (5cb2cb3eb8f0, "rstreason: make it work in trace world") not all resets pass here.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tcpio.errors import UnsupportedKernel
-from tcpio.kernel.counting import FRAMED, NEAR_ROWS, TRACEPOINT_ROWS, Choice, choose, rows_of
+from tcpio.kernel.counting import FRAMED, NEAR_ROWS, TRACEPOINT_ROWS, Choice, choose, find_made_up_for, rows_of
 from tcpio.kernel.hooks import Hook, Kind, Rung
 from tcpio.schema.counters import COUNTERS, find_counters
 from tcpio.schema.support import YES, Support, Verdict
@@ -113,6 +113,22 @@ def test_a_kernel_that_allows_nothing_is_told() -> None:
 def test_a_way_to_attach_that_was_asked_for_is_the_only_one() -> None:
     with pytest.raises(UnsupportedKernel):
         chosen("Tcp", allowing(Kind.RAW_TRACEPOINT), Rung.FENTRY)
+
+
+def test_what_a_socket_sends_is_seen_twice_so_that_nothing_is_skipped() -> None:
+    hooks = chosen("TcpOutSegs", allowing(*NEAR)).hooks
+
+    assert {hook.target for hook in find_made_up_for(hooks)} == {
+        *("tcp_v4_send_check", "ip_queue_xmit"),
+        *("tcp_v6_send_check", "inet6_csk_xmit"),
+    }
+
+
+def test_a_kernel_without_the_first_function_has_the_second() -> None:
+    hooks = chosen("TcpOutSegs", allowing(*NEAR, without=("fentry:tcp_v4_send_check",))).hooks
+
+    assert "ip_queue_xmit" in {hook.target for hook in hooks}
+    assert {hook.target for hook in find_made_up_for(hooks)} == {"tcp_v6_send_check", "inet6_csk_xmit"}
 
 
 def test_rows_for_kprobes_have_no_fentry() -> None:

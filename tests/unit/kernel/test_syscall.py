@@ -312,3 +312,54 @@ def count_faults(*, keeps: bool) -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 def test_memory_that_is_kept_is_not_faulted_in_again() -> None:
     assert count_faults(keeps=True) * 100 < count_faults(keeps=False)
+
+
+def _batches(libc: Libc, *batches: tuple[bytes, bytes, OSError | int]) -> None:
+    # Answers BPF_MAP_LOOKUP_BATCH: keys and values of so many elements, and how the call ends.
+    left = list(batches)
+    libc.answers = [answer for _, _, answer in batches]
+
+    def act(command: int, attributes: ctypes.Array[ctypes.c_char], size: int) -> None:
+        keys, values, _ = left.pop(0)
+        _, _, keys_at, values_at, at_once, fd = struct.unpack_from("=QQQQII", attributes.raw)
+        ctypes.memmove(keys_at, keys, len(keys))
+        ctypes.memmove(values_at, values, len(values))
+        struct.pack_into("=I", attributes, 32, len(keys) // 2)
+        assert (command, size, at_once, fd) == (24, 56, 3, 9)
+
+    libc.act = act
+
+
+def test_elements_are_read_some_at_once_until_there_are_no_more(libc: Libc) -> None:
+    end = OSError(errno.ENOENT, "")
+    _batches(libc, (b"aabbcc", b"111122223333", 0), (b"dd", b"4444", end))
+
+    assert list(syscall.read_elements(9, 2, 4, 3)) == [(b"aabbcc", b"111122223333"), (b"dd", b"4444")]
+    first, second = (struct.unpack_from("=QQ", bytes_of(call[2], 56)) for call in libc.calls)
+    assert first[0] == 0
+    assert second[0] == second[1] == first[1]
+
+
+def test_elements_that_cannot_be_read_are_an_error(libc: Libc) -> None:
+    _batches(libc, (b"", b"", OSError(errno.ENOSPC, "")))
+    with pytest.raises(OSError, match="No space left"):
+        list(syscall.read_elements(9, 2, 4, 3))
+
+
+def test_an_element_is_set_read_and_deleted(libc: Libc) -> None:
+    seen: list[tuple[object, ...]] = []
+
+    def act(command: int, attributes: ctypes.Array[ctypes.c_char], _: int) -> None:
+        fd, _, key_at, value_at, flags = struct.unpack_from("=IIQQQ", attributes.raw)
+        if command == 1:
+            ctypes.memmove(value_at, b"found", 5)
+        value = ctypes.string_at(value_at, 5) if value_at else b""
+        seen.append((command, fd, ctypes.string_at(key_at, 3), value, flags))
+
+    libc.act = act
+    syscall.set_element(9, b"key", b"value")
+    found = syscall.read_element(9, b"key", 5)
+    syscall.delete_element(9, b"key")
+
+    assert found == b"found"
+    assert seen == [(2, 9, b"key", b"value", 0), (1, 9, b"key", b"found", 0), (3, 9, b"key", b"", 0)]
