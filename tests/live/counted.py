@@ -5,13 +5,17 @@ import json
 import os
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NoReturn
 
+import numpy as np
+
 from tcpio.filter.ast import Between
-from tcpio.kernel.buckets import Counting, Summing, Sums
+from tcpio.kernel.buckets import Closed, Counting, Summing, Sums
 from tcpio.kernel.hooks import Rung
 from tcpio.schema.bucket import parse_by
 from tcpio.schema.counters import COUNTERS, Counter, find_counters
@@ -56,6 +60,7 @@ TRAFFIC: tuple[Callable[[Peers], None], ...] = (
 _FIRST_PORT = 20000
 _STEERED_BYTES = 290_000_003
 _SHORT = 5003
+_POLL_S = 0.1
 
 
 def make_all(network: Network) -> dict[str, Any]:
@@ -127,16 +132,37 @@ class Count:
         self._counters = counting.counters
         self.summing = Summing(counting)
         self.summing.attach()
+        self._closed: list[Closed] = []
+        self._is_over = threading.Event()
+        self._polling = threading.Thread(target=self._poll)
+        self._polling.start()
         self._before = namespace.counters()
+
+    def _poll(self) -> None:
+        # As often as a user would: the ends of a socket may be those of another soon.
+        while not self._is_over.wait(_POLL_S):
+            self._closed.append(self.summing.closed())
+
+    def __enter__(self) -> "Count":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_over.set()
+        self._polling.join()
 
     def end(self, made: dict[str, Any]) -> dict[str, Any]:
         """Tell for each counter what was summed up, what the kernel counted, and what is doubted."""
         summing = self.summing
         counted = self._namespace.counters()
         summing.detach()
-        closed = summing.closed()
+        self._is_over.set()
+        self._polling.join()
+        self._closed.append(summing.closed())
         sums = summing.read()
-        totals = (sums.values.sum(axis=0) + sums.other + closed.values.sum(axis=0)).tolist()
+        sockets = np.concatenate([closed.sockets for closed in self._closed])
+        totals = (sums.values.sum(axis=0) + sums.other + sum(c.values.sum(axis=0) for c in self._closed)).tolist()
         return {
             "kernel": os.uname().release,
             "summed": self._by_key(totals),
@@ -146,9 +172,9 @@ class Count:
             "other": self._by_key(sums.other.tolist()),
             "bytes sent": self._bytes_sent(sums),
             "buckets left": len(sums.buckets),
-            "closed": len(closed.sockets),
-            "whole lives": int((closed.sockets["lifetime_ns"] > 0).sum()),
-            "bytes acked": int(closed.sockets["bytes_acked"].sum()),
+            "closed": len(sockets),
+            "whole lives": int((sockets["lifetime_ns"] > 0).sum()),
+            "bytes acked": int(sockets["bytes_acked"].sum()),
             "overflowed": sums.overflowed,
             "missed": {str(hook): missed for hook, missed in summing.read_missed().items() if missed},
             "made": made,
@@ -184,7 +210,7 @@ def count(rung: str, name: str) -> dict[str, Any]:
         wanted = Between("netns", inode, inode)
         counting = Counting(counters, parse_by(by), wanted, rung=Rung(rung), on_close=on_close)
         count = Count(network.client.namespace, counting)
-        with count.summing:
+        with count.summing, count:
             return count.end(make(network))
 
 
