@@ -183,16 +183,9 @@ class Btf:
             raise _cannot_read(self._source, error) from error
 
     def find_enumerator(self, name: str) -> int | None:
-        """Find the value of an enumerator, in whatever enum; None if there is none.
-
-        Raises:
-            UnsupportedKernel: What would have to be known is damaged.
-        """
+        """Find the value of an enumerator, in whatever enum; None if there is none."""
         offset = self._strings.find(f"\0{name}\0".encode()) + 1
-        try:
-            return self._enumerators.get(offset) if offset else None
-        except _BROKEN as error:
-            raise _cannot_read(self._source, error) from error
+        return self._enumerators.get(offset) if offset else None
 
     @cached_property
     def _enumerators(self) -> dict[int, int]:
@@ -202,7 +195,7 @@ class Btf:
             info = self._words[start + 1]
             if info >> 24 & 31 == _ENUM:
                 words = self._words[start + 3 : start + 3 + 2 * (info & 0xFFFF)]
-                found.update(zip(words[::2], words[1::2], strict=True))
+                found.update(zip(words[::2], words[1::2], strict=False))  # a damaged file may end there
         return found
 
     def find_function_id(self, function: str) -> int | None:

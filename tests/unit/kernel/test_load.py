@@ -3,7 +3,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from tcpio.errors import UnsupportedKernel
 from tcpio.kernel import load, syscall
 from tcpio.kernel.compile import Compiled
 from tcpio.kernel.hooks import Hook, Kind
-from tcpio.kernel.load import Attached, attach_hook, load_hook
+from tcpio.kernel.load import Attached, Programs, attach_hook, load_hook
 from tcpio.kernel.source import Program
 from tcpio.kernel.syscall import MapSpec
 from tests.unit.kernel.btf_blob import Kernel
@@ -226,3 +226,33 @@ def test_a_function_that_is_not_described_has_no_id(kernel: FakeKernel) -> None:
     os.close(load_hook(FENTRY, b"", Kernel(without=["tcp_v4_rcv"]).btf()))
 
     assert kernel.named("load_program") == [(syscall.PROG_TYPE_TRACING, b"", 24, 0)]
+
+
+def test_maps_are_read_and_written_by_name(kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def remember(name: str) -> Callable[..., bytes]:
+        def call(*given: object) -> bytes:
+            kernel.calls.append((name, *given))
+            return b""
+
+        return call
+
+    names = ("set_element", "delete_element", "read_element", "read_elements")
+    for name in names:
+        monkeypatch.setattr(syscall, name, remember(name))
+    compiled = Compiled((MapSpec("buckets", 1, 40, 16, 1), MapSpec("other", 6, 4, 16, 1)), {})
+    with Programs(compiled, [], BTF, {"buckets": 7}) as programs:
+        buckets, other = kernel.fds
+        programs.read_element("buckets", b"key")
+        programs.read_element("other", b"key")
+        programs.read_elements("buckets")
+        programs.set_element("other", b"key", b"value")
+        programs.delete_element("buckets", b"key")
+
+        assert (programs.has_map("other"), programs.has_map("closed")) == (True, False)
+        assert kernel.named("create_map") == [(MapSpec("buckets", 1, 40, 16, 7),), (MapSpec("other", 6, 4, 16, 1),)]
+        assert [kernel.named(name) for name in names] == [
+            [(other, b"key", b"value")],
+            [(buckets, b"key")],
+            [(buckets, b"key", 16), (other, b"key", 3 * 16)],  # the other has one for each CPU there may be
+            [(buckets, 40, 16, 64)],
+        ]
