@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-import numpy.typing as npt
 
 from tcpio.errors import UsageError
 from tcpio.filter.ast import ALWAYS, Expr
@@ -25,8 +24,9 @@ from tcpio.kernel.load import Programs
 from tcpio.kernel.plan import IPV6_FUNCTION, read_kernel_types
 from tcpio.kernel.source import TRACEPOINT_ITERATOR
 from tcpio.kernel.symbols import Symbols, read_symbols
-from tcpio.schema.bucket import BUCKET, CLOSED, Buckets, By
+from tcpio.schema.bucket import BUCKET, CLOSED, By
 from tcpio.schema.counters import Counter
+from tcpio.schema.sums import Closed, Sums, Values
 from tcpio.schema.support import Support, Verdict
 
 
@@ -51,36 +51,6 @@ class Counting:
     on_close: bool = False
     rung: Rung | None = None
     btf: Path | None = None
-
-
-@dataclass(frozen=True)
-class Sums:
-    """What was counted from the start on.
-
-    Args:
-        buckets: Shape (N,), dtype BUCKET.
-        values: Shape (N, counters), int64: of each bucket each counter, in the order they were asked for.
-        other: Shape (counters,), int64: what belongs to no socket, or came when the buckets were full.
-        overflowed: How often something was counted in ``other`` because the buckets were full.
-    """
-
-    buckets: Buckets
-    values: npt.NDArray[np.int64]
-    other: npt.NDArray[np.int64]
-    overflowed: int
-
-
-@dataclass(frozen=True)
-class Closed:
-    """Sockets that closed.
-
-    Args:
-        sockets: Shape (N,), dtype CLOSED, in the order they closed.
-        values: Shape (N, counters), int64: all that was counted for each.
-    """
-
-    sockets: Buckets
-    values: npt.NDArray[np.int64]
 
 
 class Summing:
@@ -118,6 +88,11 @@ class Summing:
         self._programs: Programs | None = None
 
     @property
+    def counters(self) -> tuple[Counter, ...]:
+        """What is counted: the columns of all sums."""
+        return self._choice.counters
+
+    @property
     def rung(self) -> Rung:
         """The way to attach as a whole."""
         return self._choice.rung
@@ -130,7 +105,7 @@ class Summing:
     @property
     def absent(self) -> frozenset[Counter]:
         """Those of the doubts that are not counted at all."""
-        return frozenset(self._counting.counters) - frozenset(self._choice.counters)
+        return frozenset(self._counting.counters) - frozenset(self.counters)
 
     @property
     def max_buckets(self) -> int:
@@ -167,11 +142,10 @@ class Summing:
         other = self._loaded.read_element("other", bytes(4)) if self._loaded.has_map("other") else b""
         overflowed = self._loaded.read_element("overflowed", bytes(4)) if self._loaded.has_map("overflowed") else b""
         return Sums(
+            self.counters,
             np.frombuffer(keys, BUCKET),
-            self._spread(self._sum(values, self._copies)),
-            self._spread(self._sum(other, self._cpus))[0]
-            if other
-            else np.zeros(len(self._counting.counters), np.int64),
+            self._sum(values, self._copies),
+            self._sum(other, self._cpus)[0] if other else np.zeros(len(self.counters), np.int64),
             int(np.frombuffer(overflowed, np.uint64).sum()),
         )
 
@@ -181,19 +155,12 @@ class Summing:
         batches = list(self._loaded.read_elements("buckets"))
         return b"".join(keys for keys, _ in batches), b"".join(values for _, values in batches)
 
-    def _sum(self, values: bytes, copies: int) -> npt.NDArray[np.int64]:
-        # Shape (N, counters that are counted), from N elements of so many copies each.
-        words = max(len(self._choice.counters), 1) + _LIFE_WORDS * self._counting.on_close
+    def _sum(self, values: bytes, copies: int) -> Values:
+        # Shape (N, counters), from N elements of so many copies each.
+        words = max(len(self.counters), 1) + _LIFE_WORDS * self._counting.on_close
         table = np.frombuffer(values, np.int64).reshape(-1, copies, words)
-        summed: npt.NDArray[np.int64] = table.sum(axis=1)
+        summed: Values = table.sum(axis=1)[:, : len(self.counters)]
         return summed
-
-    def _spread(self, table: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        # Shape (N, counters that were asked for).
-        spread = np.zeros((len(table), len(self._counting.counters)), np.int64)
-        for column, counter in enumerate(self._choice.counters):
-            spread[:, self._counting.counters.index(counter)] = table[:, column]
-        return spread
 
     def closed(self) -> Closed:
         """Take the sockets that closed since the last time; their buckets are free again.
@@ -202,14 +169,14 @@ class Summing:
         So what was being done then is waited for.
         """
         if not self._loaded.has_map("closed"):
-            return Closed(np.empty(0, CLOSED), self._spread(self._sum(b"", 1)))
+            return Closed(self.counters, np.empty(0, CLOSED), self._sum(b"", 1))
         found = b"".join(ends for _, ends in self._loaded.read_elements("closed"))
         sockets = np.frombuffer(found, CLOSED)
         sockets = sockets[np.argsort(sockets["ts_ns"], kind="stable")]
         if len(sockets):
             syscall.wait_for_running_programs()
         values = b"".join(self._take(socket.tobytes()[: BUCKET.itemsize]) for socket in sockets)
-        return Closed(sockets, self._spread(self._sum(values, self._copies)))
+        return Closed(self.counters, sockets, self._sum(values, self._copies))
 
     def _take(self, bucket: bytes) -> bytes:
         values = self._loaded.read_element("buckets", bucket)

@@ -32,6 +32,6 @@ def no_records() -> Records:
 
 
 def take(records: Records, index: npt.NDArray[np.intp]) -> Records:
-    """Give ``records[index]``; numpy copies opaque items faster than structured ones."""
-    taken: Records = records.view(f"V{RECORD.itemsize}")[index].view(RECORD)
+    """Give ``records[index]``, of any structured dtype; numpy copies opaque items faster than structured ones."""
+    taken: Records = records.view(f"V{records.dtype.itemsize}")[index].view(records.dtype)
     return taken

@@ -44,3 +44,40 @@ class Counts:
         if self.missed_unknown:
             text += f"; missed: not countable on this kernel for {', '.join(self.missed_unknown)}"
         return text
+
+
+@dataclass(frozen=True)
+class SumCounts:
+    """What became of a summary.
+
+    Args:
+        buckets: How many there are; of sockets, with ``closed``, those that are still open.
+        closed: Sockets that closed and were shown; None if they are not.
+        overflowed: How often something was counted in ``other``, for want of room for its bucket.
+        missed: The kernel did not run a program.
+        missed_unknown: The hooks for which the kernel does not count that.
+    """
+
+    buckets: int
+    closed: int | None = None
+    overflowed: int = 0
+    missed: int = 0
+    missed_unknown: tuple[str, ...] = ()
+
+    @property
+    def is_trouble(self) -> bool:
+        """Whether something is not as it was asked for."""
+        return bool(self.overflowed or self.missed)
+
+    def __str__(self) -> str:
+        if self.closed is None:
+            parts = [f"{self.buckets} {'bucket' if self.buckets == 1 else 'buckets'}"]
+        else:
+            parts = [
+                f"{self.closed} {'socket' if self.closed == 1 else 'sockets'} closed",
+                f"{self.buckets} still open",
+            ]
+        parts += [f"{self.overflowed} times no room for a bucket (see --max-buckets)"] * bool(self.overflowed)
+        parts += [f"{self.missed} missed"] * bool(self.missed)
+        unknown = f"; missed: not countable on this kernel for {', '.join(self.missed_unknown)}"
+        return ", ".join(parts) + unknown * bool(self.missed_unknown)

@@ -15,10 +15,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tcpio.filter.ast import Between
-from tcpio.kernel.buckets import Closed, Counting, Summing, Sums
+from tcpio.kernel.buckets import Counting, Summing
 from tcpio.kernel.hooks import Rung
 from tcpio.schema.bucket import parse_by
 from tcpio.schema.counters import COUNTERS, Counter, find_counters
+from tcpio.schema.sums import Closed, Sums
 from tests.live import lossy_traffic, odd_traffic, plain_traffic
 from tests.live.namespaces import Namespace, run
 from tests.live.peers import Peers
@@ -129,8 +130,8 @@ class Count:
 
     def __init__(self, namespace: Namespace, counting: Counting) -> None:
         self._namespace = namespace
-        self._counters = counting.counters
         self.summing = Summing(counting)
+        self._counters = self.summing.counters
         self.summing.attach()
         self._closed: list[Closed] = []
         self._is_over = threading.Event()

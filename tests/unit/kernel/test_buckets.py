@@ -106,7 +106,7 @@ def test_what_is_asked_for_is_the_kernels_best() -> None:
     assert programs.said == ["attach", "close"]
 
 
-def test_columns_are_as_asked_for_and_what_is_not_counted_is_0() -> None:
+def test_columns_are_what_is_counted_as_it_was_asked_for() -> None:
     summing, programs = begin()
     programs.maps = {
         "buckets": {bucket(80): numbers(-1, 7), bucket(81): numbers(2, 11)},
@@ -116,8 +116,9 @@ def test_columns_are_as_asked_for_and_what_is_not_counted_is_0() -> None:
     sums = summing.read()
 
     assert sums.buckets["lport"].tolist() == [80, 81]
-    assert sums.values.tolist() == [[-1, 7, 0], [2, 11, 0]]
-    assert sums.other.tolist() == [111, 222, 0]
+    assert sums.counters == summing.counters == COUNTERS[:2]
+    assert sums.values.tolist() == [[-1, 7], [2, 11]]
+    assert sums.other.tolist() == [111, 222]
     assert sums.overflowed == 4
 
 
@@ -125,13 +126,13 @@ def test_groups_are_summed_over_their_cpus() -> None:
     summing, programs = begin("raddr")
     programs.maps = {"buckets": {bucket(0): numbers(1, 2, 10, 20, 100, 200)}}
 
-    assert summing.read().values.tolist() == [[111, 222, 0]]
+    assert summing.read().values.tolist() == [[111, 222]]
 
 
 def test_maps_that_no_program_uses_are_empty() -> None:
     sums = begin()[0].read()
 
-    assert (len(sums.buckets), sums.values.shape, sums.other.tolist(), sums.overflowed) == (0, (0, 3), [0, 0, 0], 0)
+    assert (len(sums.buckets), sums.values.shape, sums.other.tolist(), sums.overflowed) == (0, (0, 2), [0, 0], 0)
 
 
 def test_sockets_that_closed_are_taken_in_order_and_their_buckets_freed() -> None:
@@ -149,7 +150,8 @@ def test_sockets_that_closed_are_taken_in_order_and_their_buckets_freed() -> Non
     closed = summing.closed()
 
     assert closed.sockets["lport"].tolist() == [81, 80]
-    assert closed.values.tolist() == [[-1, 11, 0], [0, 7, 0]]
+    assert closed.counters == summing.counters
+    assert closed.values.tolist() == [[-1, 11], [0, 7]]
     assert programs.said == ["attach", "wait", *["drop from buckets", "drop from closed"] * 2]
     assert summing.read().buckets["lport"].tolist() == [82]
     assert len(summing.closed().sockets) == 0
@@ -158,7 +160,7 @@ def test_sockets_that_closed_are_taken_in_order_and_their_buckets_freed() -> Non
 def test_nothing_closes_where_that_was_not_asked_for() -> None:
     closed = begin()[0].closed()
 
-    assert (len(closed.sockets), closed.values.shape) == (0, (0, 3))
+    assert (len(closed.sockets), closed.values.shape) == (0, (0, 2))
 
 
 def test_a_bucket_of_many_sockets_does_not_end_with_one() -> None:

@@ -2,11 +2,13 @@
 """Network namespaces by name, path or inode."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tcpio.errors import UsageError
+from tcpio.kernel import netns
 from tcpio.kernel.netns import find_netns
 from tests.unit.samples import open_fds
 
@@ -99,3 +101,47 @@ def test_nothing_stays_open() -> None:
     refusal("/proc")
 
     assert before == open_fds()
+
+
+def test_this_process_s_namespace_is_visible() -> None:
+    own = netns.SELF.stat().st_ino
+
+    assert netns.find_visible()[own] == netns.SELF
+
+
+def test_names_and_processes_make_namespaces_visible(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("self", "named/web", "proc/1/ns/net", "proc/2/ns/net", "proc/sys/ns/net"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "proc/2/ns/net").unlink()
+    (tmp_path / "proc/2/ns/net").symlink_to("gone")
+    monkeypatch.setattr(netns, "SELF", tmp_path / "self")
+    monkeypatch.setattr(netns, "NAMED", tmp_path / "named")
+    monkeypatch.setattr(netns, "_PROCESSES", tmp_path / "proc")
+    expected = [tmp_path / name for name in ("self", "named/web", "proc/1/ns/net")]
+
+    assert netns.find_visible() == {path.stat().st_ino: path for path in expected}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="not root: only root may enter namespaces")
+def test_a_namespace_is_entered_and_left() -> None:
+    before = open_fds()
+    with subprocess.Popen(["unshare", "-n", "sh", "-c", "echo; read line"], stdin=-1, stdout=-1) as other:
+        assert other.stdout
+        other.stdout.readline()
+        path = Path(f"/proc/{other.pid}/ns/net")
+        own, thread = netns.SELF.stat().st_ino, Path("/proc/thread-self/ns/net")
+        with netns.entered(path):
+            assert thread.stat().st_ino == path.stat().st_ino != own
+        assert thread.stat().st_ino == own
+        other.communicate(b"\n")
+    assert open_fds() == before
+
+
+@pytest.mark.parametrize(("name", "error"), [("missing", FileNotFoundError), ("/proc/self/ns/uts", OSError)])
+def test_what_is_no_network_namespace_is_not_entered(name: str, error: type[OSError]) -> None:
+    before = open_fds()
+    with pytest.raises(error), netns.entered(Path(name)):
+        pass
+
+    assert open_fds() == before

@@ -3,7 +3,7 @@
 
 import pytest
 
-from tcpio.stream.counts import Counts
+from tcpio.stream.counts import Counts, SumCounts
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,23 @@ def test_what_could_be_counted_is_told_beside_what_could_not() -> None:
     assert str(counts) == (
         "7 segments printed, 0 lost, 2 missed; missed: not countable on this kernel for kprobe:ip6_xmit"
     )
+
+
+@pytest.mark.parametrize(
+    ("counts", "text", "is_trouble"),
+    [
+        (SumCounts(0), "0 buckets", False),
+        (SumCounts(1), "1 bucket", False),
+        (SumCounts(2, overflowed=3), "2 buckets, 3 times no room for a bucket (see --max-buckets)", True),
+        (SumCounts(2, closed=1), "1 socket closed, 2 still open", False),
+        (SumCounts(0, closed=2), "2 sockets closed, 0 still open", False),
+        (SumCounts(1, missed=5), "1 bucket, 5 missed", True),
+        (
+            SumCounts(1, missed_unknown=("kprobe:a", "kprobe:b")),
+            "1 bucket; missed: not countable on this kernel for kprobe:a, kprobe:b",
+            False,
+        ),
+    ],
+)
+def test_the_counts_of_a_summary(counts: SumCounts, text: str, is_trouble: bool) -> None:  # noqa: FBT001
+    assert (str(counts), counts.is_trouble) == (text, is_trouble)
