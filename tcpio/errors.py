@@ -7,7 +7,9 @@
     ├── OutputError         the output cannot be written
     ├── RecordingError      a recording cannot be read further; knows where
     ├── UsageError          2: the command line asks for something that is not there
-    │   └── FilterError     a filter that does not parse; knows where
+    │   ├── FilterError     a filter that does not parse; knows where
+    │   ├── ProgramNotFound 127: as shells say
+    │   └── CannotRun       126: as shells say
     └── UnsupportedKernel   3: the kernel or its set-up lacks what is needed
         └── NotPermitted    the process lacks a capability
 
@@ -60,6 +62,18 @@ class FilterError(UsageError):
         )
         self.text = text
         self.position = position
+
+
+class ProgramNotFound(UsageError):
+    """There is no such program to run."""
+
+    exit_code = 127
+
+
+class CannotRun(UsageError):
+    """What is there cannot be run as a program."""
+
+    exit_code = 126
 
 
 class UnsupportedKernel(TcpioError):

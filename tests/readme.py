@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The parts of README.md that are made from tcpio's own tables: ``python3 -m tests.readme`` writes them anew."""
 
+import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +54,12 @@ def _formats() -> Iterator[str]:
     yield "|---|---|---|"
     for name, row in FORMATS.items():
         yield f"| {name} | {row.help} | {'no: the file appears when it is closed' if row.is_whole else 'yes'} |"
+
+
+def python_examples(text: str) -> list[str]:
+    """Give the Python programs in README.md."""
+    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, re.MULTILINE)
+    return [code for block in blocks if (code := textwrap.dedent(block).strip() + "\n").startswith("import ")]
 
 
 BLOCKS = {"columns": _columns, "rungs": _rungs, "kernels": _kernels, "sights": _sights, "formats": _formats}

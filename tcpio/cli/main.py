@@ -27,11 +27,15 @@ class Command(Protocol):
 
 COMMANDS = {
     "trace": "print one line for every TCP segment sent or received (what tcpio does when no command is named)",
+    "summary": "count: the kernel's MIB counters for each socket or group of sockets",
     "sort": "put recorded output in the order of time; several files are merged",
     "replay": "print a recording again: other columns, another format, a part of it, or what can be derived from it",
     "doctor": "say what this kernel offers, what tcpio would use, and what to install",
 }
 """What each does. The first is what is done when none is named."""
+
+RUNS_PROGRAMS = ("summary",)
+"""Those that take ``-- COMMAND``; for the others what is behind ``--`` are filters."""
 
 DEFAULT = next(iter(COMMANDS))
 
@@ -56,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         name, rest = (arguments[0], arguments[1:]) if arguments and arguments[0] in COMMANDS else (DEFAULT, arguments)
         command = find_command(name)
-        return command.run(_make_parser(name, command).parse_intermixed_args(_join_values(rest)))
+        return command.run(_parse(name, command, rest))
     except TcpioError as error:
         _complain(error)
         return error.exit_code
@@ -76,6 +80,18 @@ def _join_values(arguments: Sequence[str]) -> list[str]:
         else:
             joined.append(argument)
     return joined
+
+
+def _parse(name: str, command: Command, words: list[str]) -> argparse.Namespace:
+    parser = _make_parser(name, command)
+    if name not in RUNS_PROGRAMS:
+        return parser.parse_intermixed_args(_join_values(words))
+    at = words.index("--") if "--" in words else len(words)
+    args = parser.parse_intermixed_args(_join_values(words[:at]))
+    args.program = words[at + 1 :]
+    if at + 1 == len(words):
+        parser.error("there is no command behind --")
+    return args
 
 
 def find_command(name: str) -> Command:

@@ -16,11 +16,13 @@ class Signals:
     Attributes:
         is_ended: Whether to end. A second such signal ends the process at once; the kernel then takes back all that
             was attached.
+        number: The signal that said so.
         fd: To wait for.
     """
 
     def __init__(self) -> None:
         self.is_ended = False
+        self.number = 0
         self._is_asked = False
         self.fd, self._write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
@@ -31,7 +33,7 @@ class Signals:
         signal.signal(_ASKING, self._ask)
 
     def _end(self, number: int, _frame: FrameType | None) -> None:
-        self.is_ended = True
+        self.is_ended, self.number = True, number
         signal.signal(number, signal.SIG_DFL)
 
     def _ask(self, _number: int, _frame: FrameType | None) -> None:

@@ -4,12 +4,30 @@
 import pytest
 
 from tcpio import errors
-from tcpio.errors import FilterError, NotPermitted, OutputError, TcpioError, UnsupportedKernel, UsageError
+from tcpio.errors import (
+    CannotRun,
+    FilterError,
+    NotPermitted,
+    OutputError,
+    ProgramNotFound,
+    TcpioError,
+    UnsupportedKernel,
+    UsageError,
+)
 
 
 @pytest.mark.parametrize(
     ("kind", "status"),
-    [(TcpioError, 1), (OutputError, 1), (UsageError, 2), (FilterError, 2), (UnsupportedKernel, 3), (NotPermitted, 3)],
+    [
+        (TcpioError, 1),
+        (OutputError, 1),
+        (UsageError, 2),
+        (FilterError, 2),
+        (ProgramNotFound, 127),
+        (CannotRun, 126),
+        (UnsupportedKernel, 3),
+        (NotPermitted, 3),
+    ],
 )
 def test_each_kind_has_its_status(kind: type[TcpioError], status: int) -> None:
     assert status == kind.exit_code

@@ -12,7 +12,7 @@ from tcpio.schema.batch import Batch, Lost
 from tcpio.schema.record import RECEIVE, SEND
 from tests.kernels import resolved
 from tests.kernels.kernels import KERNELS
-from tests.readme import BLOCKS, README, fill
+from tests.readme import BLOCKS, README, fill, python_examples
 from tests.unit.samples import ACK, SYN, make_records
 from tests.unit.stream.recordings import write
 
@@ -64,3 +64,11 @@ def test_the_queries_in_the_readme_find_handshakes_and_retransmissions(
     with duckdb.connect() as database:
         assert database.execute(handshakes).fetchall() == [(80, 1, 2.5, 2.5), (443, 1, 1.0, 1.0)]
         assert database.execute(retransmitters).fetchall() == [("web", "192.0.2.8", "192.0.2.40", 443, 3)]
+
+
+def test_the_programs_in_the_readme_are_python() -> None:
+    examples = python_examples(README.read_text())
+
+    assert [name for name in ("tcpio.Summary(", "tcpio.trace(") if not any(name in code for code in examples)] == []
+    for code in examples:
+        compile(code, str(README), "exec")
