@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "tcpio").rglob("*.py"))
 
-PACKAGES = ("schema", "filter", "kernel", "stream", "output", "cli")
+PACKAGES = ("schema", "filter", "kernel", "stream", "output", "cli", "api")
 """In the order of the pipeline: each may import from those before it."""
 
 FORBIDDEN = {("stream", "kernel"), ("output", "kernel")}
@@ -19,7 +19,7 @@ FORBIDDEN = {("stream", "kernel"), ("output", "kernel")}
 SPDX = "SPDX-License-Identifier: GPL-2.0-only"
 
 UNTESTED = {
-    "tcpio/__init__.py": "the version alone, which tests/unit/cli/test_main.py asks for",
+    "tcpio/__init__.py": "the version and names, which tests/unit/cli/test_main.py and tests/unit/api use",
     "tcpio/schema/sums.py": "declarations alone",
     "tcpio/__main__.py": "one call of main(), which tests/live makes",
     **{f"tcpio/{package}/__init__.py": "a docstring alone" for package in PACKAGES},
@@ -56,7 +56,7 @@ def test_imports_point_one_way(package: str) -> None:
 
 
 def test_nothing_else_lies_among_the_packages() -> None:
-    assert sorted([*PACKAGES, "__init__.py", "__main__.py", "errors.py"]) == sorted(
+    assert sorted([*PACKAGES, "__init__.py", "__main__.py", "errors.py", "py.typed"]) == sorted(
         path.name for path in (ROOT / "tcpio").iterdir() if path.name not in ("__pycache__", "bpf")
     )
 
