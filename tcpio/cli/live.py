@@ -9,6 +9,7 @@ import platform
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import tcpio
 from tcpio.cli.options import TraceOptions, default_ring_size
@@ -31,6 +32,9 @@ from tcpio.schema.record import LOST, UNREADABLE, no_records
 from tcpio.stream.counts import Counts
 from tcpio.stream.order import NoOrder, Order
 from tcpio.stream.select import Limit, Select
+
+if TYPE_CHECKING:
+    from tcpio.cli.beside import Beside
 
 _SHORTEST_ROUND_S = 0.010
 """However fast a ring fills: an order by the previous round needs rounds of some length."""
@@ -56,12 +60,15 @@ def run_live(options: TraceOptions, plan: Plan, attached: Attached) -> int:
         facts = _describe(options, plan)
         writer = stack.enter_context(open_writer(options.output, clock.to_wall_ns, time.monotonic_ns(), facts))
         trace = _Trace(options, attached, rings, signals, clock=clock, writer=writer)
+        beside = _enter_beside(stack, options)
         attached.attach()
         try:
             trace.begin(plan)
             trace.run()
         finally:
             trace.end()
+        if beside:
+            beside.show()
     return 0
 
 
@@ -75,6 +82,16 @@ def _describe(options: TraceOptions, plan: Plan) -> dict[str, str]:
         "rung": describe(plan.choices),
         "filter": wanted if len(directions) > 1 else f"dir {directions[0]} and {wanted}",
     }
+
+
+def _enter_beside(stack: ExitStack, options: TraceOptions) -> "Beside | None":
+    if not options.has_summary:
+        return None
+    from tcpio.cli.beside import Beside  # noqa: PLC0415  most traces do without
+
+    beside = stack.enter_context(Beside(options))
+    beside.attach()
+    return beside
 
 
 class _Trace:

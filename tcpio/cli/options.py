@@ -46,6 +46,7 @@ class TraceOptions:
         output: How they are shown, and where.
         is_quiet: Whether what is not an error stays unsaid.
         prints_bpf: Whether to print the programs instead of running them.
+        has_summary: Whether the counters of each socket are printed at the end.
     """
 
     wanted: Expr
@@ -63,6 +64,7 @@ class TraceOptions:
     output: OutputOptions
     is_quiet: bool
     prints_bpf: bool
+    has_summary: bool
 
 
 def parse_size(text: str) -> int:
@@ -146,4 +148,5 @@ def make_options(args: argparse.Namespace) -> TraceOptions:
         output=output,
         is_quiet=args.quiet,
         prints_bpf=args.print_bpf,
+        has_summary=args.summary,
     )

@@ -61,6 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shown = parser.add_argument_group("how they are shown")
     add_presentation(shown)
     shown.add_argument("-q", "--quiet", action="store_true", help="say nothing on standard error but errors and losses")
+    shown.add_argument(
+        "-S",
+        "--summary",
+        action="store_true",
+        help="at the end, on standard error: the counters of each socket, as 'tcpio summary' has them; what lines lose "
+        "is counted all the same, and --dir, --flags and --count do not limit it",
+    )
     _add_tracing(parser.add_argument_group("how they are traced"))
 
 

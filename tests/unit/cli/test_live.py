@@ -10,7 +10,7 @@ import pytest
 
 from tcpio.cli import live, trace
 from tcpio.cli.live import run_live
-from tcpio.cli.options import make_options
+from tcpio.cli.options import TraceOptions, make_options
 from tcpio.errors import OutputError, UnsupportedKernel, UsageError
 from tcpio.filter.to_c import MAX_COMPARISONS
 from tcpio.kernel.clock import Reading, WallClock
@@ -382,3 +382,33 @@ def test_what_goes_to_a_file_does_not_go_to_the_ssh_session(run: Run, monkeypatc
     monkeypatch.setattr(live, "find_own_session", lambda *_: "192.0.2.8:22-192.0.2.40:60337")
 
     assert "SSH" not in run(Machine(batch()))[1]
+
+
+def test_counters_are_shown_beside_the_lines_when_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(batch(1))
+
+    class FakeBeside:
+        """Counts beside."""
+
+        def __init__(self, options: TraceOptions) -> None:
+            assert options.has_summary
+
+        def attach(self) -> None:
+            machine.log.append("count")
+
+        def show(self) -> None:
+            machine.log.append("show")
+
+        def __enter__(self) -> "FakeBeside":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            machine.log.append("counted")
+
+    monkeypatch.setattr("tcpio.cli.beside.Beside", FakeBeside)
+    run(machine, "--summary")
+
+    assert [entry for entry in machine.log if entry != "drain"] == [
+        *("count", "attach", "detach", "show", "counted"),
+        *["exit"] * 3,
+    ]
