@@ -10,7 +10,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench import programs, recordings, rendering, side_by_side, sorting, start
+from tests.bench import programs, recordings, rendering, side_by_side, sorting, start, summaries
 from tests.bench.tables import say
 from tests.bench.traffic import Load
 
@@ -21,7 +21,7 @@ STEADY = Load("small segments, 300 000 a second", ("-n", "1000M", "-b", "1700M",
 BULK = Load("super-segments, as fast as they go", ("-n", "12G"), has_super_segments=True)
 
 LOADS = {"full": FULL, "steady": STEADY, "bulk": BULK}
-PARTS = (*LOADS, "programs", "start", "render", "sort", "recordings")
+PARTS = (*LOADS, "programs", "start", "render", "sort", "recordings", "summary")
 
 
 def main() -> int:
@@ -64,6 +64,8 @@ def _measure(parts: Sequence[str], rounds: int, records: int) -> None:
         sorting.measure(rounds)
     if "recordings" in parts:
         recordings.measure(records)
+    if "summary" in parts:
+        summaries.measure(rounds)
 
 
 def _machine() -> str:

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What counting costs: throughput beside no tracing, lines and tcpdump; time in the kernel; memory for many buckets."""
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from tcpio.kernel import syscall
+from tcpio.kernel.cache import VARIABLE
+from tcpio.output.as_report import TextReport
+from tcpio.output.report import Report
+from tcpio.output.report_rows import CsvReport, JsonReport
+from tests.bench.tables import NOTHING, show, spread
+from tests.bench.traffic import LOOPBACK, Load, carry
+from tests.live.namespaces import DEADLINE_S, Namespace, namespaces
+from tests.live.programs import CHECKOUT, READY, TCPIO, Program
+from tests.unit.sums import Row, make_setting, make_sums
+
+_COUNTING = "tcpio: counting"
+_BULK = Load("bulk", ("-n", "8G"), has_super_segments=True)
+_EXCHANGES = 100_000
+_BUCKETS = 100_000
+_BPF_ENABLE_STATS = 32  # enum bpf_cmd; on until the file descriptor is closed (Linux 5.8)
+
+
+@dataclass(frozen=True)
+class _Watcher:
+    name: str
+    command: Callable[[Namespace], Sequence[str]]
+    ready: str
+
+
+def _tcpio(*words: str) -> Callable[[Namespace], Sequence[str]]:
+    return lambda namespace: [*TCPIO, *words, "--netns", namespace.name]
+
+
+_WATCHERS = (
+    _Watcher("tcpio summary", _tcpio("summary"), _COUNTING),
+    _Watcher("tcpio summary --by raddr", _tcpio("summary", "--by", "raddr"), _COUNTING),
+    _Watcher("tcpio summary --counters InSegs", _tcpio("summary", "--counters", "InSegs"), _COUNTING),
+    _Watcher("tcpio", _tcpio("trace"), READY),
+    _Watcher(
+        "tcpdump -n -q",
+        lambda namespace: ["ip", "netns", "exec", namespace.name, *f"tcpdump -n -q -i {LOOPBACK}".split()],
+        "listening on",
+    ),
+)
+
+
+def _exchange(namespace: Namespace, connections: int) -> float:
+    command = [sys.executable, "-m", "tests.bench.request_response", str(connections), str(_EXCHANGES)]
+    with namespace.entered():
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=CHECKOUT, timeout=DEADLINE_S)
+    return float(done.stdout)
+
+
+_LOADS: dict[str, Callable[[Namespace], float]] = {
+    "bulk, Gbit/s": lambda namespace: carry(namespace, _BULK).bits_per_s / 1e9,
+    "1 connection, 1000 exchanges/s": lambda namespace: _exchange(namespace, 1) / 1000,
+    "64 connections, 1000 exchanges/s": lambda namespace: _exchange(namespace, 64) / 1000,
+}
+
+
+def measure(rounds: int) -> None:
+    """Print what counting costs."""
+    with TemporaryDirectory(prefix="tcpio-bench-") as name, namespaces([f"tcpio-bench-{os.getpid()}"]) as (namespace,):
+        folder = Path(name)
+        for load, make in _LOADS.items():
+            _beside(load, make, namespace, folder, rounds)
+        _in_kernel(namespace, folder)
+        _memory(namespace, folder)
+    _rendering()
+
+
+def _beside(load: str, make: Callable[[Namespace], float], namespace: Namespace, folder: Path, rounds: int) -> None:
+    make(namespace)  # warms up
+    untraced: list[float] = []
+    watched: dict[str, list[float]] = defaultdict(list)
+    ratios: dict[str, list[float]] = defaultdict(list)
+    for _ in range(rounds):
+        for watcher in _WATCHERS:
+            alone = make(namespace)
+            with _watching(watcher, namespace, folder):
+                rate = make(namespace)
+            untraced.append(alone)
+            watched[watcher.name].append(rate)
+            ratios[watcher.name].append(rate / alone)
+    rows = [["untraced", spread(untraced), NOTHING]]
+    rows += [[name, spread(rates), spread(ratios[name])] for name, rates in watched.items()]
+    show(load, ["", "rate", "/ untraced just before"], rows)
+
+
+@contextmanager
+def _watching(watcher: _Watcher, namespace: Namespace, folder: Path) -> Iterator[Program]:
+    kept = {VARIABLE: str(folder / "programs")}
+    with (
+        (folder / "output").open("wb") as file,
+        Program(watcher.command(namespace), folder / "stderr", stdout=file, environment=kept) as program,
+    ):
+        program.wait_for(watcher.ready)
+        yield program
+        program.stop(signal.SIGINT)
+
+
+def _in_kernel(namespace: Namespace, folder: Path) -> None:
+    # Per segment sent or received: what it costs whoever sends or receives it.
+    rows = []
+    statistics = syscall._bpf(_BPF_ENABLE_STATS, struct.pack("=I", 0))
+    try:
+        for watcher in _WATCHERS[:-1]:
+            with _watching(watcher, namespace, folder) as program:
+                before = namespace.counters()
+                _exchange(namespace, 64)
+                after = namespace.counters()
+                found = _programs(program.process.pid)
+            segments = sum(after[key] - before[key] for key in ("TcpInSegs", "TcpOutSegs"))
+            ns, runs = (sum(one.get(key, 0) for one in found) for key in ("run_time_ns", "run_cnt"))
+            rows.append([watcher.name, str(len(found)), f"{runs / segments:.2f}", f"{ns / segments:.0f}"])
+    finally:
+        os.close(statistics)
+    show("eBPF, 64 connections with one-byte exchanges", ["", "programs", "runs/segment", "ns/segment"], rows)
+
+
+def _programs(pid: int) -> list[dict[str, int]]:
+    return [info for info in _fdinfo(pid) if "prog_id" in info]
+
+
+def _fdinfo(pid: int) -> list[dict[str, int]]:
+    found = []
+    for path in Path(f"/proc/{pid}/fdinfo").iterdir():
+        pairs = (line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+        found.append({key: int(value) for key, value in pairs if value.strip().isdecimal()})
+    return found
+
+
+def _memory(namespace: Namespace, folder: Path) -> None:
+    rows = []
+    for words in (("--by", "tuple"), ("--by", "raddr"), ("--by", "tuple", "--counters", "InSegs,OutSegs")):
+        command = _tcpio("summary", "--max-buckets", str(_BUCKETS), *words)
+        watcher = _Watcher(" ".join(words), command, _COUNTING)
+        with _watching(watcher, namespace, folder) as program:
+            maps = sum(info.get("memlock", 0) for info in _fdinfo(program.process.pid) if "map_id" in info)
+            status = Path(f"/proc/{program.process.pid}/status").read_text()
+        resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+        rows.append([watcher.name, f"{maps / 1e6:.1f}", f"{resident * 1024 / 1e6:.0f}"])
+    show(f"memory for {_BUCKETS} buckets", ["", "maps, MB", "tcpio itself, MB"], rows)
+
+
+def _rendering() -> None:
+    random = np.random.default_rng(1)
+    names = [counter.key for counter in make_sums(counters="Socket,Tcp").counters]
+    values = random.integers(0, 1 << 30, (_BUCKETS, len(names))).tolist()
+    tuples = (f"192.0.2.8 443 10.{at >> 16}.{at >> 8 & 255}.{at & 255} 51000" for at in range(_BUCKETS))
+    sums = make_sums(*(Row(one, dict(zip(names, row, strict=True))) for one, row in zip(tuples, values, strict=True)))
+    report = Report(sums, 1_700_000_000_000_000_000, 60.0)
+    rows = []
+    for made in (TextReport(make_setting()), JsonReport(make_setting()), CsvReport(make_setting())):
+        before_s = time.process_time()
+        size = sum(map(len, made.report(report)))
+        rows.append([type(made).__name__, f"{time.process_time() - before_s:.2f}", f"{size / 1e6:.0f}"])
+    show(f"rendering {_BUCKETS} buckets with {len(names)} counters", ["", "CPU s", "MB"], rows)
