@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from tcpio.cli.summary_options import EVERYTHING, make_counting, split_counters
+from tcpio.cli.summary_options import EVERYTHING, make_counting, require_counted, split_counters
 from tcpio.errors import UsageError
 from tcpio.filter.parse import parse_filter, to_expr
 from tcpio.kernel.buckets import Summing
@@ -109,6 +109,7 @@ class Summary:
         require_privileges()
         self._summing = Summing(self._counting)
         try:
+            require_counted(self._summing, self._counting.counters)
             self._summing.attach()
         except BaseException:
             self._summing.close()
@@ -149,13 +150,11 @@ class Summary:
         """
         sums = self.sums()
         names = [counter.key for counter in sums.counters]
+        keys, values = to_keys(self._by, sums.buckets), sums.values
+        if sums.other.any():
+            keys, values = [*keys, None], np.concatenate((values, sums.other[np.newaxis]))
         if self._key:
-            keys = [*map(self._key, to_sockets(sums.buckets)), self._key(None)]
-            keys, values = _add_up(keys, np.concatenate((sums.values, sums.other[np.newaxis])))
-        else:
-            keys, values = to_keys(self._by, sums.buckets), sums.values
-            if sums.other.any():
-                keys, values = [*keys, None], np.concatenate((values, sums.other[np.newaxis]))
+            keys, values = _add_up(list(map(self._key, keys)), values)
         return {key: dict(zip(names, row, strict=True)) for key, row in zip(keys, values.tolist(), strict=True)}
 
 
@@ -177,9 +176,9 @@ def to_sockets(buckets: Buckets) -> list[Socket]:
 _NONE, _ANY = "::", "0.0.0.0"  # noqa: S104  an address of no one, not one to listen on
 
 
-def to_keys(by: By, buckets: Buckets) -> list[Hashable | None]:
+def to_keys(by: By, buckets: Buckets) -> list[Any]:
     """Give what ``Summary.buckets`` knows buckets by."""
-    if by.names == TUPLE and by.is_socket:
+    if by.is_socket and by.names in (TUPLE, EVERYTHING.names):
         return list(to_sockets(buckets))
     columns = [_texts(buckets, part) for part in by.parts]
     return list(columns[0]) if len(columns) == 1 else list(zip(*columns, strict=True))

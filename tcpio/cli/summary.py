@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from tcpio.cli.program import find_program
-from tcpio.cli.summary_options import make_summary_options
+from tcpio.cli.summary_options import make_summary_options, require_counted
 from tcpio.kernel.buckets import Summing
 from tcpio.kernel.features import require_privileges
 from tcpio.output.report import REPORT_FORMATS
@@ -139,6 +139,9 @@ def run(args: argparse.Namespace) -> int:
         print(Summing(options.counting).source.text)  # noqa: T201  the output that was asked for
         return 0
     require_privileges()
-    from tcpio.cli.counting import run_counting  # noqa: PLC0415  after what may be wrong with the command line
+    summing = Summing(options.counting)
+    if not options.host:
+        require_counted(summing, options.counting.counters)
+    from tcpio.cli.counting import run_counting  # noqa: PLC0415  meanwhile the programs are compiled
 
-    return run_counting(options, Summing(options.counting))
+    return run_counting(options, summing)

@@ -3,18 +3,18 @@
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tcpio.cli.options import parse_timeout
 from tcpio.cli.tcpipstat import take_words
-from tcpio.errors import UsageError
+from tcpio.errors import UnsupportedKernel, UsageError
 from tcpio.filter.ast import ALWAYS, Between, Expr, all_of
 from tcpio.filter.parse import parse_filter, to_expr
 from tcpio.filter.pattern import Filter
 from tcpio.filter.to_c import is_compilable
-from tcpio.kernel.buckets import Counting
+from tcpio.kernel.buckets import Counting, Summing
 from tcpio.kernel.hooks import Rung
 from tcpio.kernel.netns import find_netns
 from tcpio.output.report import REPORT_FORMATS
@@ -133,6 +133,19 @@ def make_counting(
     wanted = all_of(asked if is_inside else ALWAYS, ALWAYS if netns is None else Between("netns", netns, netns))
     counting = Counting(counters, by if is_inside else EVERYTHING, wanted, max_buckets, on_close, rung, btf)
     return counting, ALWAYS if is_inside else asked
+
+
+def require_counted(summing: Summing, asked: Collection[Counter]) -> None:
+    """See that at least one of the counters that were asked for is counted here.
+
+    Raises:
+        UnsupportedKernel: None is.
+    """
+    if asked and not summing.counters:
+        counter, reason = next(iter(summing.doubts.items()))
+        raise UnsupportedKernel(
+            f"{counter.key} is not counted here: {reason}", hint="see 'tcpio doctor', or choose other --counters"
+        )
 
 
 def make_summary_options(args: argparse.Namespace) -> SummaryOptions:

@@ -116,6 +116,12 @@ def test_a_key_may_leave_out_all(monkeypatch: pytest.MonkeyPatch) -> None:
         assert made.buckets() == {}
 
 
+def test_where_all_belongs_to_a_socket_none_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, HTTP)
+    with Summary(key=str) as made:
+        assert "None" not in made.buckets()
+
+
 def test_any_hashable_is_a_key_even_what_is_false(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, HTTP, HTTPS)
     with Summary(key=lambda socket: socket and socket.lport % 2) as made:
@@ -195,6 +201,25 @@ def test_what_the_kernel_refuses_is_an_error_and_nothing_is_left(monkeypatch: py
         pass
 
     assert summing.log == ["attach", "close"]
+
+
+def test_what_cannot_be_counted_here_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    summing = use(monkeypatch)
+    summing.counters = ()
+    summing.doubts = {key("TcpInSegs"): "nothing shows it"}
+    with pytest.raises(UnsupportedKernel, match="TcpInSegs is not counted here: nothing shows it"), Summary():
+        pass
+
+    assert summing.log == ["close"]
+
+
+def test_an_end_without_a_beginning_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    summing = use(monkeypatch)
+    with Summary() as made:
+        pass
+    made.__exit__(None, None, None)
+
+    assert summing.log.count("close") == 1
 
 
 @pytest.mark.parametrize(

@@ -355,6 +355,24 @@ def test_a_full_disk_is_an_error_and_the_counts_are_told(run: Run) -> None:
     assert summing.log[-1] == "close"
 
 
+def test_a_disk_that_fills_up_is_an_error_and_the_counts_are_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = [b"Indexing"]
+
+    def write(_: int, data: bytes) -> int:
+        if not left:
+            raise OSError(28, "No space left on device")
+        left.pop()
+        return len(data)
+
+    monkeypatch.setattr("tcpio.output.sink.os.write", write)
+    said: list[str] = []
+    monkeypatch.setattr(counting, "say", said.append)
+    with pytest.raises(OutputError, match="No space left on device"):
+        run(Machine(ends_at=9), FakeSumming(sums(HTTP)), "--interval", "1")
+
+    assert said == [READY, "tcpio: 1 bucket"]
+
+
 def test_a_missing_folder_or_zone_is_an_error_before_anything_counts(run: Run, tmp_path: Path) -> None:
     summing = FakeSumming(sums())
     with pytest.raises(UsageError):

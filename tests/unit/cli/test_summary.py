@@ -10,7 +10,7 @@ from tcpio.cli.main import main
 from tcpio.cli.summary_options import SummaryOptions
 from tcpio.errors import NotPermitted, ProgramNotFound
 from tcpio.schema.counters import COUNTERS
-from tests.unit.sums import FakeSumming, make_sums
+from tests.unit.sums import FakeSumming, key, make_sums
 
 
 @pytest.fixture
@@ -81,6 +81,29 @@ def test_without_permission_nothing_is_counted(steps: list[object], monkeypatch:
 
     assert main(["summary"]) == 3
     assert steps == []
+
+
+def test_what_cannot_be_counted_here_is_an_error(
+    steps: list[object], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    summing = FakeSumming(make_sums())
+    summing.counters = ()
+    summing.doubts = {key("TcpExtTW"): "no tracepoint shows it"}
+    monkeypatch.setattr(summary, "Summing", summing)
+
+    assert main(["summary", "--counters", "TW"]) == 3
+    assert capfd.readouterr().err.startswith("tcpio: TcpExtTW is not counted here: no tracepoint shows it; ")
+    assert steps == ["privileges"]
+
+
+def test_the_kernel_s_own_counters_need_no_others(steps: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+    summing = FakeSumming(make_sums())
+    summing.counters = ()
+    monkeypatch.setattr(summary, "Summing", summing)
+    monkeypatch.setattr(counting, "run_counting", lambda *_: 0)
+
+    assert main(["summary", "--counters", "IpReasmOKs"]) == 0
+    assert steps == ["privileges"]
 
 
 def test_help_lists_every_counter_and_says_which_are_the_kernel_s_own() -> None:
