@@ -135,8 +135,8 @@ class _Summary:
             self._take_closed()
             now_s = time.monotonic()
             if now_s >= due_s:
-                due_s += interval_s
                 self._show_interval(self._deltas.take(self._summing.read()))
+                due_s += interval_s * ((time.monotonic() - due_s) // interval_s + 1)
             if now_s - checked_s >= _CHECK_S:
                 checked_s = now_s
                 self._clock.follow()
@@ -172,14 +172,14 @@ class _Summary:
     def end(self) -> None:
         """Stop counting, show what is left, and say what became of it."""
         (self._auditing or self._summing).detach()
-        sums = self._summing.read()
         try:
             if not self._sink.has_failed:
-                self._take_closed()
+                self._take_closed()  # before the rest is read, so that it is in one of both
+                sums = self._summing.read()
                 self._show_last(sums, self._auditing.compare(sums, self._closed) if self._auditing else None)
                 self._write([self._format.end()])
         finally:
-            counts = self._count(sums)
+            counts = self._count(self._summing.read())
             if counts.is_trouble or not self._options.is_quiet:
                 say(f"tcpio: {counts}")
 

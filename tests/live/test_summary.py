@@ -140,6 +140,18 @@ def test_an_audit_says_so_itself(network: Network, tmp_path: Path) -> None:
     assert counted["TcpInSegs"] > 11
 
 
+def test_an_audit_counts_what_closed_once(network: Network, tmp_path: Path) -> None:
+    words = ("-f", "jsonl", "--audit", "--on-close", "--counters", "TcpPassiveOpens,TcpOutSegs,TcpCurrEstab")
+    with _counting(network, tmp_path, *words) as summary, _deltas(network) as counted:
+        make_segments(network)
+        summary.program.stop()
+    (difference,) = summary.objects("difference")
+
+    assert [difference[key] for key in ("TcpPassiveOpens", "TcpOutSegs", "TcpCurrEstab")] == [0, 0, 0]
+    assert len(summary.objects("closed")) == 2 * counted["TcpPassiveOpens"] == 22
+    assert summary.total("TcpOutSegs", "closed", "other") == counted["TcpOutSegs"]
+
+
 def test_the_differences_of_all_intervals_are_the_whole(network: Network, tmp_path: Path) -> None:
     words = ("-f", "jsonl", "--interval", "0.2", "--counters", "TcpPassiveOpens,TcpOutSegs")
     with _counting(network, tmp_path, *words) as summary, _deltas(network) as counted:

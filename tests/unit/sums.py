@@ -138,6 +138,7 @@ class FakeSumming:
         return self.readings.pop(0) if len(self.readings) > 1 else self.readings[0]
 
     def closed(self) -> Closed:
+        self.log.append("closed")
         if self._closed:
             return self._closed.pop(0)
         return Closed(self.counters, np.zeros(0, CLOSED), np.zeros((0, len(self.counters)), np.int64))

@@ -167,7 +167,7 @@ def test_a_run_is_a_beginning_a_report_and_the_counts(run: Run) -> None:
     assert written.count("192.0.2.8:80 <-> 192.0.2.40:51000\n") == 1
     assert "\tInSegs = 5\n" in written
     assert said == f"{READY}\ntcpio: 1 bucket\n"
-    assert summing.log == ["attach", "detach", "read", "close"]
+    assert summing.log == ["attach", "detach", "read", "read", "close"]
     assert run.status == 0
 
 
@@ -249,6 +249,27 @@ def test_sockets_that_close_at_the_end_are_shown_too(run: Run) -> None:
     assert ":443 <-> " in written
     assert max(machine.polls) < 101
     assert said.endswith("tcpio: 2 sockets closed, 0 still open\n")
+
+
+def test_what_closed_is_taken_before_the_rest_is_read(run: Run) -> None:
+    summing = FakeSumming(sums())
+    run(Machine(), summing, "--on-close", "--audit")
+
+    assert summing.log[summing.log.index("detach") :][:3] == ["detach", "closed", "read"]
+
+
+def test_intervals_that_passed_unseen_are_not_made_up_for(run: Run) -> None:
+    machine = Machine(ends_at=10)
+    summing = FakeSumming(sums(HTTP))
+
+    def stop_the_machine() -> None:
+        machine.now_s += 3.5 * (len(machine.polls) == 1)
+
+    summing.on_read = stop_the_machine
+    written, _ = run(machine, summing, "--interval", "1", "-f", "jsonl", "--zeros")
+    times = [one["time"] for one in objects(written) if one["kind"] == "other"]
+
+    assert [str(one)[17:19] for one in times] == ["44", "45", "46", "47", "48", "49", "50"]
 
 
 def test_the_report_so_far_can_be_asked_for(run: Run) -> None:
