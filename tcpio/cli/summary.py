@@ -116,7 +116,9 @@ def _add_presentation(group: argparse._ArgumentGroup) -> None:
 
 def _add_counting(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--max-buckets", metavar="N", help="room for so many buckets; more are counted in 'other' (default: 64 MB)"
+        "--max-buckets",
+        metavar="N",
+        help="room for so many buckets; more are counted in 'other' (default: 65536, or fewer in 64 MB)",
     )
     group.add_argument(
         "--attach",

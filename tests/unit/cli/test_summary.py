@@ -9,6 +9,7 @@ from tcpio.cli import counting, summary
 from tcpio.cli.main import main
 from tcpio.cli.summary_options import SummaryOptions
 from tcpio.errors import NotPermitted, ProgramNotFound
+from tcpio.kernel.buckets import default_buckets
 from tcpio.schema.counters import COUNTERS
 from tests.unit.sums import FakeSumming, key, make_sums
 
@@ -114,3 +115,4 @@ def test_help_lists_every_counter_and_says_which_are_the_kernel_s_own() -> None:
     parser = argparse.ArgumentParser(epilog=summary.EPILOG)
     summary.add_arguments(parser)
     assert "[-- COMMAND...]" in parser.format_help()
+    assert f"(default: {default_buckets(1, 1)}, or fewer in 64 MB)" in " ".join(parser.format_help().split())
