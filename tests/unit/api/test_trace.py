@@ -11,7 +11,7 @@ from tcpio.api.trace import trace
 from tcpio.errors import NotPermitted, UsageError
 from tcpio.kernel.hooks import SITES, Choice, Direction, Rung
 from tcpio.kernel.plan import Plan
-from tcpio.schema.batch import Batch, Lost, join
+from tcpio.schema.batch import Batch, ClockStep, Lost, join
 from tcpio.schema.record import LOST, OUTCOMES, no_records
 from tests.unit.kernel.btf_blob import Kernel
 from tests.unit.samples import make_records, times
@@ -127,7 +127,9 @@ def test_without_order_they_come_as_they_are_read(use: Callable[[Machine], Machi
 
 
 def test_what_was_lost_is_marked_to_the_last(use: Callable[[Machine], Machine]) -> None:
-    machine = use(Machine(batch(1, 2, marks=(Lost(2, 1, 5),)), batch(3)))
+    machine = use(
+        Machine(batch(1, 2, marks=(Lost(2, 1, 5),)), Batch(make_records([3]), (ClockStep(3, 1, is_followed=True),)))
+    )
     machine.counts[LOST] = [4, 7]
     marks = all_of(trace(timeout_s=0.5)).marks
 

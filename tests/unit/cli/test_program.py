@@ -93,6 +93,21 @@ def test_without_a_terminal_nothing_came_from_it() -> None:
     assert done.stdout == b"False\n"
 
 
+@pytest.mark.parametrize(("group", "is_in_foreground"), [(0, True), (1, False)])
+def test_another_group_may_be_in_the_foreground(
+    monkeypatch: pytest.MonkeyPatch,
+    group: int,
+    is_in_foreground: bool,  # noqa: FBT001
+) -> None:
+    before = open_fds()
+    monkeypatch.setattr(os, "open", lambda *_: os.dup(2))
+    monkeypatch.setattr(os, "tcgetpgrp", lambda _: os.getpgrp() + group)
+
+    assert program._is_in_foreground() is is_in_foreground
+    monkeypatch.undo()
+    assert open_fds() == before
+
+
 def test_on_a_terminal_the_group_in_the_foreground_gets_its_signals() -> None:
     child, terminal = os.forkpty()
     if child == 0:
