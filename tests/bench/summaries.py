@@ -2,6 +2,7 @@
 """What counting costs: throughput beside no tracing, lines and tcpdump; time in the kernel; memory for many buckets."""
 
 import os
+import resource
 import signal
 import struct
 import subprocess
@@ -85,20 +86,50 @@ def measure(rounds: int) -> None:
 
 def _beside(load: str, make: Callable[[Namespace], float], namespace: Namespace, folder: Path, rounds: int) -> None:
     make(namespace)  # warms up
-    untraced: list[float] = []
-    watched: dict[str, list[float]] = defaultdict(list)
-    ratios: dict[str, list[float]] = defaultdict(list)
+    alone: list[_Cost] = []
+    watched: dict[str, list[_Cost]] = defaultdict(list)
     for _ in range(rounds):
         for watcher in _WATCHERS:
-            alone = make(namespace)
+            alone.append(_measure_load(make, namespace))
             with _watching(watcher, namespace, folder):
-                rate = make(namespace)
-            untraced.append(alone)
-            watched[watcher.name].append(rate)
-            ratios[watcher.name].append(rate / alone)
-    rows = [["untraced", spread(untraced), NOTHING]]
-    rows += [[name, spread(rates), spread(ratios[name])] for name, rates in watched.items()]
-    show(load, ["", "rate", "/ untraced just before"], rows)
+                watched[watcher.name].append(_measure_load(make, namespace))
+    before = [alone[number :: len(_WATCHERS)] for number in range(len(_WATCHERS))]
+    rows = [["untraced", *_cells(alone), NOTHING, NOTHING]]
+    rows += [
+        [name, *_cells(costs), *_ratios(costs, just_before)]
+        for (name, costs), just_before in zip(watched.items(), before, strict=True)
+    ]
+    show(load, ["", "rate", "CPU s of the traffic", "rate / untraced", "CPU untraced / traced"], rows)
+
+
+@dataclass(frozen=True)
+class _Cost:
+    rate: float
+    cpu_s: float
+
+
+def _measure_load(make: Callable[[Namespace], float], namespace: Namespace) -> _Cost:
+    # The traffic's own CPU time, in which programs run for it: other work on the machine moves it less than the rate.
+    before_s = _read_reaped()
+    rate = make(namespace)
+    return _Cost(rate, _read_reaped() - before_s)
+
+
+def _read_reaped() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _cells(costs: Sequence[_Cost]) -> list[str]:
+    return [spread([cost.rate for cost in costs]), spread([cost.cpu_s for cost in costs])]
+
+
+def _ratios(costs: Sequence[_Cost], before: Sequence[_Cost]) -> list[str]:
+    pairs = list(zip(costs, before, strict=True))
+    return [
+        spread([one.rate / other.rate for one, other in pairs]),
+        spread([other.cpu_s / one.cpu_s for one, other in pairs]),
+    ]
 
 
 @contextmanager
