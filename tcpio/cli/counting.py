@@ -19,7 +19,7 @@ from tcpio.kernel.buckets import Summing
 from tcpio.kernel.clock import WallClock
 from tcpio.kernel.host import Host
 from tcpio.output.as_report import TextReport
-from tcpio.output.as_text import Chunk
+from tcpio.output.lines import Chunk
 from tcpio.output.report import Report, ReportFormat, Setting
 from tcpio.output.report_rows import CsvReport, JsonReport
 from tcpio.output.sink import Sink

@@ -7,7 +7,8 @@ As root, on a machine that does nothing else. Only ratios of one run compare.
 import argparse
 import platform
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tests.bench import programs, recordings, rendering, side_by_side, sorting, start, summaries
@@ -21,7 +22,27 @@ STEADY = Load("small segments, 300 000 a second", ("-n", "1000M", "-b", "1700M",
 BULK = Load("super-segments, as fast as they go", ("-n", "12G"), has_super_segments=True)
 
 LOADS = {"full": FULL, "steady": STEADY, "bulk": BULK}
-PARTS = (*LOADS, "programs", "start", "render", "sort", "recordings", "summary")
+
+
+def find_parts(rounds: int, records: int) -> dict[str, Callable[[], None]]:
+    """Give what can be measured, by name.
+
+    Args:
+        rounds: Of each consumer on each load.
+        records: That are replayed.
+    """
+    return {
+        **{name: partial(side_by_side.measure, load, rounds) for name, load in LOADS.items()},
+        "programs": partial(programs.measure, STEADY, rounds),
+        "start": start.measure,
+        "render": rendering.measure,
+        "sort": partial(sorting.measure, rounds),
+        "recordings": partial(recordings.measure, records),
+        "summary": partial(summaries.measure, rounds),
+    }
+
+
+PARTS = tuple(find_parts(0, 0))
 
 
 def main() -> int:
@@ -42,30 +63,14 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):  # ends as ^C does: what was made is removed
         signal.signal(number, signal.default_int_handler)
     try:
-        _measure(args.parts or PARTS, args.rounds, args.records)
+        say(f"{_machine()}; medians, (least..most)")
+        for name, measure in find_parts(args.rounds, args.records).items():
+            if name in (args.parts or PARTS):
+                measure()
     except KeyboardInterrupt:
         say("interrupted")
         return 130
     return 0
-
-
-def _measure(parts: Sequence[str], rounds: int, records: int) -> None:
-    say(f"{_machine()}; medians, (least..most)")
-    for name in parts:
-        if name in LOADS:
-            side_by_side.measure(LOADS[name], rounds)
-    if "programs" in parts:
-        programs.measure(STEADY, rounds)
-    if "start" in parts:
-        start.measure()
-    if "render" in parts:
-        rendering.measure()
-    if "sort" in parts:
-        sorting.measure(rounds)
-    if "recordings" in parts:
-        recordings.measure(records)
-    if "summary" in parts:
-        summaries.measure(rounds)
 
 
 def _machine() -> str:
