@@ -142,7 +142,7 @@ struct sk_buff {
 	unsigned long _skb_refdst;
 	u32 len;
 	u32 data_len;
-	u8 pkt_type;	/* a bit-field: see read_pkt_type() */
+	u8 pkt_type;	/* a bit-field: see pkt_type_in() */
 	u32 skb_iif;
 	u16 protocol;
 	u16 mac_header;

@@ -94,12 +94,12 @@ static __always_inline unsigned long read_stack(unsigned long sp, u32 offset)
 }
 
 /* enum skb packet class (include/uapi/linux/if_packet.h): the 3-bit field that begins this byte. */
-static __always_inline u8 pkt_type_of(const struct sk_buff *skb)
+static __always_inline u8 pkt_type_in(u8 byte)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return skb->pkt_type & 7;
+	return byte & 7;
 #else
-	return skb->pkt_type >> 5;
+	return byte >> 5;
 #endif
 }
 

@@ -186,14 +186,10 @@ static __always_inline int receive_skb(void *ctx, struct tcp_record *r, const st
 	return 0;
 }
 
-/* Whether the TCP header, so many bytes behind skb->data, can be read there; what cannot is counted. */
+/* Whether the TCP header, so many bytes behind skb->data, can be read there. */
 static __always_inline int has_header(const struct sk_buff *skb, u32 pulled)
 {
-	int has = skb->len - skb->data_len >= pulled + TH_LEN;
-
-	if (!has)
-		count_unreadable(skb);
-	return has;
+	return skb->len - skb->data_len >= pulled + TH_LEN;
 }
 
 /*
@@ -362,7 +358,7 @@ static __always_inline struct net_device *find_upper(struct net_device *dev, con
 static __always_inline struct net_device *find_receiver(const struct sk_buff *skb, u32 priv_flags)
 {
 	struct net_device *macvlan = 0;
-	u8 type = pkt_type_of(skb);
+	u8 type = pkt_type_in(skb->pkt_type);
 
 	if (type != PACKET_HOST && type != PACKET_OTHERHOST)
 		return 0;
@@ -515,8 +511,12 @@ static __always_inline int on_tcp_v4_rcv(void *ctx, struct sk_buff *skb)
 	const u8 *ip;
 
 	READ_ALL(buff, skb);
-	if (pkt_type_of(&buff) != PACKET_HOST || !has_header(&buff, 0))
+	if (pkt_type_in(buff.pkt_type) != PACKET_HOST)
 		return 0;
+	if (!has_header(&buff, 0)) {
+		count_unreadable(&buff);
+		return 0;
+	}
 	begin(&r, TCP_DIR_RECEIVE, read_dev_netns(buff.dev));
 	ip = buff.head + buff.network_header;
 	READ_ALL(h, ip);
@@ -537,8 +537,12 @@ static __always_inline int on_tcp_v6_rcv(void *ctx, struct sk_buff *skb)
 	const u8 *ip;
 
 	READ_ALL(buff, skb);
-	if (pkt_type_of(&buff) != PACKET_HOST || !has_header(&buff, 0))
+	if (pkt_type_in(buff.pkt_type) != PACKET_HOST)
 		return 0;
+	if (!has_header(&buff, 0)) {
+		count_unreadable(&buff);
+		return 0;
+	}
 	begin(&r, TCP_DIR_RECEIVE, read_dev_netns(buff.dev));
 	ip = buff.head + buff.network_header;
 	READ_ALL(h, ip);
@@ -619,7 +623,13 @@ static __always_inline int on_netif_receive_skb(void *ctx, struct sk_buff *skb)
 	}
 	begin(&r, TCP_DIR_RECEIVE, read_dev_netns(dev));
 	pulled = read_packet(&r, protocol, ip, len);
-	if (!pulled || !has_header(&buff, pulled) || !TCPIO_WANTED(&r) || is_seen_below(&r, dev, priv_flags))
+	if (!pulled)
+		return 0;
+	if (!has_header(&buff, pulled)) {
+		count_unreadable(&buff);
+		return 0;
+	}
+	if (!TCPIO_WANTED(&r) || is_seen_below(&r, dev, priv_flags))
 		return 0;
 	set_segs(&r, &buff);
 	submit(ctx, &r);

@@ -201,24 +201,21 @@ static __always_inline void set_segment(struct tcp_bucket *b, const struct tcp_r
 /* A packet that is not TCP's, or of whose header not enough can be read, is nobody's. */
 static __always_inline void set_packet(struct tcp_bucket *b, struct sk_buff *skb, const u8 *ip, u8 dir, u32 netns)
 {
-	u32 before = ip - READ(skb->data);	/* negative where the IP header was pulled */
-	struct tcp_record r = {};
-	struct packet p = {};
+	struct tcp_record r = { .dir = dir, .netns = netns };
+	u32 before, pulled;	/* before is negative where the IP header was pulled */
+	struct sk_buff buff;
+	u16 protocol;
 	u8 version;
-	int is_tcp;
 
-	bpf_probe_read_kernel(&version, sizeof(version), ip);
-	version >>= 4;
+	READ_ALL(buff, skb);
+	READ_ALL(version, ip);
 	__builtin_memset(b, 0, sizeof(*b));
 	b->netns = netns;
-	r.dir = dir;
-	is_tcp = version == 4 ? read_ipv4_packet(&r, ip, READ(skb->len) - before, &p) :
-				version == 6 && read_ipv6_packet(&r, ip, READ(skb->len) - before, &p);
-	if (!is_tcp || !has_header(skb, before + p.pulled))
-		return;
-	r.netns = netns;
-	read_header(&r, p.th, p.len);
-	set_segment(b, &r);
+	before = ip - buff.data;
+	protocol = version >> 4 == 4 ? bpf_htons(ETH_P_IP) : version >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : 0;
+	pulled = read_packet(&r, protocol, ip, buff.len - before);
+	if (pulled && has_header(&buff, before + pulled))
+		set_segment(b, &r);
 }
 
 static __always_inline const u8 *read_ip_header(struct sk_buff *skb)
@@ -492,6 +489,7 @@ static __always_inline int is_seen_before(struct sk_buff *skb)
 static __always_inline int send_first(void *ctx, struct tcp_record *r, struct sock *sk, struct sk_buff *skb)
 {
 	struct tcp_skb_cb *cb = (void *)skb->cb;
+	struct sender sender;
 	u64 key = (u64)skb;
 	u8 yes = 1;
 
@@ -501,7 +499,8 @@ static __always_inline int send_first(void *ctx, struct tcp_record *r, struct so
 	if (!TCPIO_WANTED(r))
 		return 0;
 	r->segs = READ(cb->tcp_gso_segs);
-	set_sender(r, sk);
+	sender = read_sender(sk);
+	set_sender(r, &sender);
 	submit(ctx, r);
 	return 0;
 }
@@ -530,9 +529,9 @@ static __always_inline int on_tcp_v6_send_check(void *ctx, struct sock *sk, stru
 	return send_first(ctx, &r, sk, skb);
 }
 
-static __always_inline void count_unreadable(struct sk_buff *skb)
+static __always_inline void count_unreadable(const struct sk_buff *skb)
 {
-	struct tcp_bucket b = { .netns = read_dev_netns(READ(skb->dev)) };
+	struct tcp_bucket b = { .netns = read_dev_netns(skb->dev) };
 
 	add_to(&b, 0, SLOT_TcpInSegs, 1);
 }
@@ -996,7 +995,7 @@ static __always_inline int on_ip_rcv_core(void *ctx, struct sk_buff *skb, struct
 {
 	struct tcp_bucket b;
 
-	if (read_pkt_type(skb) == PACKET_OTHERHOST)
+	if (pkt_type_in(READ(skb->pkt_type)) == PACKET_OTHERHOST)
 		return 0;
 	set_received(&b, skb, net);
 	add_to(&b, 0, SLOT_IpInReceives, 1);
@@ -1007,7 +1006,7 @@ static __always_inline int on_ip6_rcv_core(void *ctx, struct sk_buff *skb, struc
 {
 	struct tcp_bucket b;
 
-	if (read_pkt_type(skb) == PACKET_OTHERHOST)
+	if (pkt_type_in(READ(skb->pkt_type)) == PACKET_OTHERHOST)
 		return 0;
 	set_received(&b, skb, net);
 	add_to(&b, 0, SLOT_Ip6InReceives, 1);
