@@ -454,7 +454,7 @@ static __always_inline int on_inet6_csk_xmit(void *ctx, struct sock *sk, struct 
 }
 
 /* The return of tcp_make_synack(): IPv6 SYN-ACKs; the IPv4 ones are seen in ip_build_and_send_pkt(). */
-static __always_inline int on_tcp_make_synack(void *ctx, struct request_sock *req, struct sk_buff *returned)
+static __always_inline int on_tcp_make_synack_return(void *ctx, struct request_sock *req, struct sk_buff *returned)
 {
 	struct request_sock_ops *ops = READ(req->rsk_ops);
 	struct tcp_record r = {};
