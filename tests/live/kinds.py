@@ -146,7 +146,7 @@ KINDS = (
     Kind("TLP", "dropped_tail", CLIENT, _data_again, "TcpExtTCPLossProbes"),
     Kind("keepalive", "keepalive", CLIENT, _probes, "TcpExtTCPKeepAlive", is_one_each=True),
     Kind("window probe", "zero_window", CLIENT, _probes, "TcpExtTCPWinProbe", is_one_each=True),
-    Kind("FIN", "handshakes", CLIENT, _fins, "TcpExtTW", is_one_each=True),
+    Kind("FIN", "handshakes", CLIENT, _fins, "closed", is_one_each=True),
     Kind("RST by linger", "resets", CLIENT, _resets, "TcpExtTCPAbortOnData", is_one_each=True),
     Kind("RST of unread data", "resets", SERVER, _resets, "TcpExtTCPAbortOnClose", is_one_each=True),
     Kind("RST of a closed port", "refused", SERVER, _resets, "TcpOutRsts", is_one_each=True),
