@@ -25,7 +25,7 @@ class Outcomes:
         """Note in a test what it is about."""
         callspec = getattr(item, "callspec", None)
         for value in callspec.params.values() if callspec else ():
-            if isinstance(value, tuple) and isinstance(value[0], Place) and value[0].name:
+            if isinstance(value, tuple) and value and isinstance(value[0], Place) and value[0].name:
                 item.user_properties.append((_PLACE, (value[0].name, value[0].rung)))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
