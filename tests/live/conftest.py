@@ -12,8 +12,10 @@ import pytest
 pytest.register_assert_rewrite("tests.live.claims")
 
 from tests.live.programs import CHECKOUT  # noqa: E402
-from tests.live.recorded import Recorded  # noqa: E402
+from tests.live.record import FAILURE, LACKING  # noqa: E402
+from tests.live.recorded import EndRecorded, Recorded  # noqa: E402
 from tests.live.recordings import Recording  # noqa: E402
+from tests.live.segments import RECEIVE, SEND  # noqa: E402
 from tests.live.selection import Place, parametrize, read_recording, selected  # noqa: E402
 from tests.live.termination import ending_by  # noqa: E402
 from tests.live.topologies import Network, loopback  # noqa: E402
@@ -23,6 +25,10 @@ PLACES = (Place("", "tracepoint", lambda _: True),)
 
 recorded, single, big, on_loopback, with_middle = (selected() for _ in range(5))
 losing_output, watching_all, counted, of_kinds = (selected() for _ in range(4))
+
+
+_TRIES = 3
+_UNMADE = (FAILURE, LACKING)
 
 
 class LocalLibrary:
@@ -40,9 +46,29 @@ class LocalLibrary:
         """Give a recording."""
         folder = self._folder / place.rung
         if folder / recording.name not in self._made:
-            _run([sys.executable, "-m", "tests.live.record", str(folder), "--attach", place.rung, recording.name])
+            for _ in range(_TRIES):
+                _run([sys.executable, "-m", "tests.live.record", str(folder), "--attach", place.rung, recording.name])
+                if not _is_passed_by(folder / recording.name, recording):
+                    break
             self._made.add(folder / recording.name)
         return read_recording(folder / recording.name)
+
+
+def _is_passed_by(folder: Path, recording: Recording) -> bool:
+    # Whether less was printed than there was, though nothing was lost or missed. There is a kernel that now and then
+    # runs no program at a tracepoint (README). What tcpio itself leaves out is so each time.
+    if recording.is_counted_only or any((folder / name).exists() for name in _UNMADE):
+        return False
+    ends = [end for end in Recorded(folder).ends if not end.counts["lost"] + end.counts["missed"]]
+    return any(_falls_short(end, has_super_segments=recording.has_super_segments) for end in ends)
+
+
+def _falls_short(end: EndRecorded, *, has_super_segments: bool) -> bool:
+    if not has_super_segments:
+        return len(end.traced) < len(end.captured)
+    sent = sum(int(s.extra["segs"]) for s in end.traced if s.key.dir == SEND)
+    received = sum(s.key.dir == RECEIVE for s in end.traced)
+    return sent < end.counted("TcpOutSegs") + end.counted("TcpRetransSegs") or received < end.counted("TcpInSegs")
 
 
 def _run(command: list[str]) -> None:
