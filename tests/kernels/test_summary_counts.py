@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Counters on other kernels by fentry, held against the kernels' own: where ``--kernels`` says, since it takes long."""
 
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -39,14 +37,3 @@ def folder(counting_kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) ->
 def rung() -> str:
     """The way to attach."""
     return RUNG
-
-
-@pytest.fixture
-def counts(folder: Path) -> Counts:  # noqa: F405  from the claims
-    """Gives what was counted in one of the runs."""
-
-    def get(name: str) -> dict[str, Any]:
-        run: dict[str, Any] = json.loads((folder / f"{RUNG}-{name}.json").read_text())
-        return run
-
-    return get

@@ -59,7 +59,10 @@ def _is_passed_by(folder: Path, recording: Recording) -> bool:
     # runs no program at a tracepoint (README). What tcpio itself leaves out is so each time.
     if recording.is_counted_only or any((folder / name).exists() for name in _UNMADE):
         return False
-    ends = [end for end in Recorded(folder).ends if not end.counts["lost"] + end.counts["missed"]]
+    recorded = Recorded(folder)
+    if not recorded.is_device_view:
+        return False
+    ends = [end for end in recorded.ends if not end.counts["lost"] + end.counts["missed"]]
     return any(_falls_short(end, has_super_segments=recording.has_super_segments) for end in ends)
 
 

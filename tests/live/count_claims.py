@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is claimed of counters: each is a test, held against what tests/live/counted.py wrote."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tcpio.schema.counters import COUNTERS
 
@@ -39,6 +43,17 @@ _OFFERED = {
 def exact_of(run: dict[str, Any]) -> list[str]:
     """Give the counters that a run offers as exact, of those that the kernel has too."""
     return [key for key in run["summed"] if key not in run["doubts"] and not key.startswith("Socket")]
+
+
+@pytest.fixture
+def counts(folder: Path, rung: str) -> Counts:
+    """Gives what was counted in one of the runs; ``folder`` and ``rung`` are those of the tests' module."""
+
+    def get(name: str) -> dict[str, Any]:
+        run: dict[str, Any] = json.loads((folder / f"{rung}-{name}.json").read_text())
+        return run
+
+    return get
 
 
 def test_all_traffic_could_be_made(counts: Counts) -> None:

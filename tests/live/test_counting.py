@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Counters by the way to attach that this machine has, held against the kernel's own."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -34,14 +32,3 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rung() -> str:
     """The way to attach."""
     return RUNG
-
-
-@pytest.fixture
-def counts(folder: Path) -> Counts:  # noqa: F405  from the claims
-    """Gives what was counted in one of the runs."""
-
-    def get(name: str) -> dict[str, Any]:
-        run: dict[str, Any] = json.loads((folder / f"{RUNG}-{name}.json").read_text())
-        return run
-
-    return get
