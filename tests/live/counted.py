@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Count in namespaces of its own, beside the kernel: ``python3 -m tests.live.counted FOLDER RUNG...``."""
+"""Count in namespaces of its own, beside the kernel: ``python3 -m tests.live.counted FOLDER RUNG [NAME...]``."""
 
 import json
 import os
@@ -216,12 +216,11 @@ def count(rung: str, name: str) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Write what was counted by each way to attach to RUNG-NAME.json."""
-    folder, rungs = Path(sys.argv[1]), sys.argv[2:]
+    """Write what was counted by a way to attach to RUNG-NAME.json, for all runs or those named."""
+    folder, rung, *names = sys.argv[1:]
     with ending_by(_end):
-        for rung in rungs:
-            for name in RUNS:
-                (folder / f"{rung}-{name}.json").write_text(json.dumps(count(rung, name), indent=1))
+        for name in names or RUNS:
+            Path(folder, f"{rung}-{name}.json").write_text(json.dumps(count(rung, name), indent=1))
     return 0
 
 
