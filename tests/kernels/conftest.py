@@ -27,6 +27,8 @@ from tests.live.termination import ending_by  # noqa: E402
 recorded, single, big, on_loopback, with_middle = (selected() for _ in range(5))
 losing_output, watching_all, counted, of_kinds = (selected() for _ in range(4))
 
+_MINUTES_TO_BOOT, _MINUTES_EACH = 5, 6  # at most: with two cores to itself a VM needs a third
+
 
 class VmLibrary:
     """Boots a kernel when the first of its recordings is wanted.
@@ -56,7 +58,8 @@ class VmLibrary:
         wanted = [":".join(pair) for pair in to_record(kernel, self._option)]
         try:
             image = kernel.find_image()
-            run_in_vm(image, [sys.executable, "-m", "tests.kernels.inside", str(OUTPUT), *wanted], folder)
+            command = [sys.executable, "-m", "tests.kernels.inside", str(OUTPUT), *wanted]
+            run_in_vm(image, command, folder, minutes=_MINUTES_TO_BOOT + _MINUTES_EACH * len(wanted))
         except (NotObtainable, VmFailed) as failure:
             return str(failure)
         return ""

@@ -13,6 +13,8 @@ from tests.live.count_claims import *  # noqa: F403  each is a test
 
 RUNG = "fentry"
 
+_MINUTES = 40
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Count on each kernel once."""
@@ -27,7 +29,8 @@ def folder(counting_kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) ->
     made = tmp_path_factory.mktemp(counting_kernel.name)
     try:
         image = counting_kernel.find_image()
-        run_in_vm(image, [sys.executable, "-m", "tests.live.counted", str(OUTPUT), RUNG], made)
+        command = [sys.executable, "-m", "tests.live.counted", str(OUTPUT), RUNG]
+        run_in_vm(image, command, made, minutes=_MINUTES)
     except (NotObtainable, VmFailed) as failure:
         pytest.fail(str(failure), pytrace=False)
     return made

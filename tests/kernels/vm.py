@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from compileall import compile_dir
 from pathlib import Path
 
 from tests.kernels.apt import Suites, cache_folder
@@ -19,7 +20,6 @@ OUTPUT = Path("/mnt")
 """Where a command finds the folder it may write to. Of all else the machine has a view that nothing can be written
 through."""
 
-_MINUTES = 25
 _TAIL = 40
 _PATIENCE = 5  # times as long as tests wait elsewhere
 
@@ -87,13 +87,14 @@ def _inside(command: Sequence[str]) -> str:
     return " && ".join(steps)
 
 
-def run_in_vm(image: Path, command: Sequence[str], folder: Path) -> None:
+def run_in_vm(image: Path, command: Sequence[str], folder: Path, *, minutes: int) -> None:
     """Boot a kernel, run a command in the checkout, and keep what the machine prints.
 
     Args:
         image: The kernel.
         command: What to run; it finds the folder at OUTPUT.
         folder: Where the machine may write; what it prints is in vm.log.
+        minutes: After so many it is ended.
 
     Raises:
         NotObtainable: What a VM needs beside the kernel cannot be fetched.
@@ -102,6 +103,8 @@ def run_in_vm(image: Path, command: Sequence[str], folder: Path) -> None:
     vng = find_vng()
     if vng is None:
         raise VmFailed(find_lacking())
+    compile_dir(CHECKOUT / "tcpio", quiet=1)  # once, and not by each process in there
+    compile_dir(CHECKOUT / "tests", quiet=1)
     path = f"{vng.parent}:{find_daemon()}:{os.environ['PATH']}"  # where virtme-ng finds its other programs
     options = ["--disable-kvm", "--cpus", "2", "--memory", "2G", f"--rwdir={OUTPUT}={folder}", "-a", _BOOT]
     line = [str(vng), "-r", str(image), *options, f"--qemu-opts={_QEMU}", "--", _inside(command)]
@@ -119,7 +122,7 @@ def run_in_vm(image: Path, command: Sequence[str], folder: Path) -> None:
         ) as machine,
     ):
         try:
-            machine.wait(60 * _MINUTES)
+            machine.wait(60 * minutes)
         except subprocess.TimeoutExpired:
             pass
         finally:
