@@ -2,6 +2,7 @@
 """Recordings by the way to attach that this machine has; and a namespace with its own loopback, to make traffic in."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -102,6 +103,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _is_terminated_gently() -> Iterator[None]:
     with ending_by(lambda: pytest.exit("terminated", returncode=143)):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _hears_of_a_hangup() -> Iterator[None]:
+    # What nohup(1) ignores is ignored by all that is started; some tests want to see tcpio end by it.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(scope="session", autouse=True)
