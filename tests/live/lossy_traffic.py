@@ -7,13 +7,15 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.live.namespaces import DEADLINE_S
+from tests.live.namespaces import DEADLINE_S, run
 from tests.live.peers import Peers
 from tests.live.plain_traffic import ecn_enabled
 from tests.live.topologies import IPV4
 
 DROP = "counter drop"
 """The end of a rule that takes a packet away."""
+
+_LATE = 967  # bytes
 
 
 def nth(number: int) -> str:
@@ -69,6 +71,22 @@ def dropped_output(peers: Peers) -> None:
         pair = peers.accept(listener, client)
         for _ in range(11):
             pair.up(953)
+        pair.close()
+
+
+def dropped_queue(peers: Peers) -> None:
+    """Have the queue of the client's device drop what it is handed; it is sent again later."""
+    client = peers.network.client
+    queue = ("root", "handle", "1:", "blackhole")
+    with peers.listening() as listener:
+        pair = peers.pair(listener)
+        run("tc", "-n", client.namespace.name, "qdisc", "add", "dev", client.device, *queue)
+        pair.client.send(bytes(_LATE))
+        run("tc", "-n", client.namespace.name, "qdisc", "del", "dev", client.device, *queue)
+        unread = _LATE
+        while unread:
+            unread -= len(pair.server.recv(unread))
+        pair.facts.up += _LATE
         pair.close()
 
 

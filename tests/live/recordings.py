@@ -50,6 +50,7 @@ _MAPPED = (
     *_RARE,
 )
 _FEW = ("handshakes", "request_response", "refused", "resets", "time_wait_reset")
+_DROPPED = ("dropped_output", "dropped_queue")
 _SUPER = ("handshakes", "bulk", "request_response", "zero_window", "both_cpus")
 
 
@@ -65,7 +66,7 @@ class Recording:
         has_super_segments: Whether devices take super-segments. If not, a line is a packet.
         is_for_vms: Whether it is made under emulation too, where all takes ten times as long.
         loses_behind_device: Whether packets are taken away where a device has seen them and TCP has not.
-        loses_before_device: Whether packets are taken away where TCP has sent them and no device has seen them.
+        loses_before_device: Whether packets are taken away where TCP has sent them and no device has sent them.
         watches_all: Whether all namespaces together are traced too.
         is_counted_only: Whether there is too much of it to be kept: tcpio's counts are all that is looked at.
     """
@@ -93,7 +94,7 @@ RECORDINGS = (
     Recording("loopback", loopback, _PLAIN),
     Recording("loopback-super", loopback, _SUPER, (IPV4, IPV6), has_super_segments=True, is_for_vms=True),
     Recording("loopback-lossy", loopback, ("dropped_segment", "time_wait_ack"), loses_behind_device=True),
-    Recording("output", veth, ("dropped_output",), (IPV4, IPV6), is_for_vms=True, loses_before_device=True),
+    Recording("output", veth, _DROPPED, (IPV4, IPV6), is_for_vms=True, loses_before_device=True),
     Recording("namespaces", veth, ("request_response", "refused"), is_for_vms=True, watches_all=True),
     Recording("veth", veth, _PLAIN),
     Recording("veth-super", veth, _SUPER, (IPV4, IPV6), has_super_segments=True),

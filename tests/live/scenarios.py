@@ -53,6 +53,7 @@ SCENARIOS = (
     Scenario(lossy_traffic.dropped_segment),
     Scenario(lossy_traffic.dropped_tail),
     Scenario(lossy_traffic.dropped_output),
+    Scenario(lossy_traffic.dropped_queue),
     Scenario(lossy_traffic.lost_handshake),
     Scenario(lossy_traffic.time_wait_ack),
     Scenario(lossy_traffic.simultaneous_close),
