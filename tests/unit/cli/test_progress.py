@@ -14,14 +14,14 @@ WIPE = "\r\x1b[K"
 
 
 class Screen:
-    """A terminal on the standard error, and the time."""
+    """A terminal on the standard error, and the time; the terminal is a pipe, where all is to be read at once."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = 100.0
-        self._master, slave = os.openpty()
-        os.set_blocking(self._master, False)
+        self._master, slave = os.pipe2(os.O_NONBLOCK)
         monkeypatch.setattr(progress_module, "_STDERR", slave)
         monkeypatch.setattr(progress_module, "time", self)
+        monkeypatch.setattr(os, "isatty", lambda fd: fd == slave)
 
     def monotonic(self) -> float:
         return self.now_s
