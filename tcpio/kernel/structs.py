@@ -14,8 +14,10 @@ _STRUCT = """struct {name} {{
 {members}	}};
 }};
 """
-_MEMBER = "\t\tstruct {{ char at_{name}_[{offset}]; {declaration}; }} __attribute__((packed));\n"
+_MEMBER = "\t\tstruct {{ char at_{name}_[{offset}]; {declaration}; }}{packed};\n"
 _FIRST_MEMBER = "\t\t{declaration};\n"
+_PACKED = " __attribute__((packed))"
+_WORD = 8
 
 
 def to_c(btf: Btf) -> str:
@@ -41,8 +43,12 @@ def _place(btf: Btf, struct: str, member: Member) -> str:
             hint="it is newer or older than what tcpio knows; please report it with the output of 'uname -r'",
         )
     _check(struct, member, place)
-    template = _MEMBER if place.bit_offset else _FIRST_MEMBER
-    return template.format(name=member.name, offset=place.bit_offset // _BITS, declaration=member.declaration)
+    offset = place.bit_offset // _BITS
+    if not offset:
+        return _FIRST_MEMBER.format(declaration=member.declaration)
+    # What is not packed is read as it is, and not byte by byte.
+    packed = _PACKED if offset % (member.item_size or _WORD) else ""
+    return _MEMBER.format(name=member.name, offset=offset, declaration=member.declaration, packed=packed)
 
 
 def _check(struct: str, member: Member, place: Place) -> None:

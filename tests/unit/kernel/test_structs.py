@@ -73,8 +73,22 @@ def test_members_may_overlap(tmp_path: Path) -> None:
     compile_asserts(text, {"sock_common": dict.fromkeys(("skc_daddr", "skc_state"), 0)}, tmp_path)
 
 
+def test_a_member_may_lie_where_no_compiler_would_put_it(tmp_path: Path) -> None:
+    offsets = {
+        name: {member.name: 1 for member in members} for name, members in read_header("kernel.h").structs.items()
+    }
+    aligned = {"ns_common": {"inum": 12}, "sk_buff": {"protocol": 2, "head": 8}}
+
+    assert "packed" not in to_c(_Overlapping(aligned).btf())
+    compile_asserts(to_c(_Overlapping(offsets).btf()), offsets, tmp_path)
+
+
 class _Overlapping(Kernel):
-    # A kernel whose unions let several members begin at the same byte.
+    # A kernel whose unions let several members begin at the same byte, the first if nothing else is said.
+    def __init__(self, at: dict[str, dict[str, int]] | None = None) -> None:
+        super().__init__()
+        self._at = at or {}
+
     def data(self) -> bytes:
         blob = Blob()
         ids: dict[str, int] = {}
@@ -83,10 +97,11 @@ class _Overlapping(Kernel):
             rows = []
             for member in members:
                 size = member.item_size
+                offset = self._at.get(name, {}).get(member.name, 0)
                 item = (
                     pointer if member.is_pointer else ids[member.type[7:]] if size is None else blob.integer("", size)
                 )
-                rows.append((member.name, blob.array(item, member.count) if member.count else item, 0))
+                rows.append((member.name, blob.array(item, member.count) if member.count else item, 8 * offset))
             ids[name] = blob.struct(name, 64, rows)
         return blob.build()
 
