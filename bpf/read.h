@@ -9,8 +9,13 @@
 /* BCC replaces it by bpf_probe_read() where it has not found the helper. Every kernel from 5.5 on has it. */
 #undef bpf_probe_read_kernel
 
+/* 1 if the verifier knows the types of what all programs are given, and lets them follow pointers from there. */
+#ifndef TCPIO_TYPED
+#define TCPIO_TYPED 0
+#endif
+
 /* The value of a member, 0 if the address cannot be read (as bpf_probe_read_kernel() leaves it). */
-#define READ(member)                                                         \
+#define READ_ANY(member)                                                     \
 	({                                                                   \
 		typeof(member) value_;                                       \
 		bpf_probe_read_kernel(&value_, sizeof(value_), &(member));   \
@@ -19,6 +24,18 @@
 
 /* A whole struct, as far as kernel.h has it: one read costs about as much as that of one member. */
 #define READ_ALL(to, from) bpf_probe_read_kernel(&(to), sizeof(to), from)
+
+#if TCPIO_TYPED
+/* volatile: what is read is what the kernel's types say, no more and no less. */
+#define READ(member) (*(volatile typeof(member) *)&(member))
+#define LOOK_AT(name, skb) const volatile struct sk_buff *name = (skb)
+#else
+#define READ(member) READ_ANY(member)
+#define LOOK_AT(name, skb)                                   \
+	struct sk_buff name##_;                              \
+	const volatile struct sk_buff *name = &name##_;      \
+	READ_ALL(name##_, skb)
+#endif
 
 #define SKB_DST_PTRMASK (~1UL)	/* include/linux/skbuff.h: the low bit says "not counted" */
 
@@ -90,7 +107,7 @@ static __always_inline unsigned long read_stack(unsigned long sp, u32 offset)
 {
 	unsigned long *at = (void *)(sp + offset);
 
-	return READ(*at);
+	return READ_ANY(*at);
 }
 
 /* enum skb packet class (include/uapi/linux/if_packet.h): the 3-bit field that begins this byte. */
@@ -119,10 +136,10 @@ static __always_inline u32 read_dev_netns(struct net_device *dev)
 }
 
 /* skb_shinfo() of a 64-bit kernel, where skb->end is an offset. */
-static __always_inline u16 read_segs(const struct sk_buff *skb)
+static __always_inline u16 read_segs(const volatile struct sk_buff *skb)
 {
 	struct skb_shared_info *shared = (void *)(skb->head + skb->end);
-	u16 segs = READ(shared->gso_segs);
+	u16 segs = READ_ANY(shared->gso_segs);
 
 	return segs ? segs : 1;
 }

@@ -59,7 +59,7 @@ static __always_inline int is_seen_before(struct sk_buff *skb);
 static __always_inline void submit(void *ctx, struct tcp_record *r);
 
 /* A received segment whose TCP header is not in the linear part of the packet. */
-static __always_inline void count_unreadable(const struct sk_buff *skb);
+static __always_inline void count_unreadable(const volatile struct sk_buff *skb);
 
 /*
  * What may come by again on this CPU, at another device: enum tcp_dir -> the last segment without a full socket that
@@ -107,9 +107,9 @@ static __always_inline int is_retransmit(const struct tcp_record *r, struct sock
 	struct tcp_sock *tp = (void *)sk;
 	u32 taken = r->bytes + !!(r->flags & TH_SYN) + !!(r->flags & TH_FIN);
 
-	if (r->flags & TH_SYN && r->flags & TH_ACK && READ(tp->fastopen_rsk))
+	if (r->flags & TH_SYN && r->flags & TH_ACK && READ_ANY(tp->fastopen_rsk))
 		return 0;
-	return taken && (s32)(READ(tp->snd_nxt) - (r->seq + taken)) >= 0;
+	return taken && (s32)(READ_ANY(tp->snd_nxt) - (r->seq + taken)) >= 0;
 }
 
 /* What the socket says that sends a segment. */
@@ -153,7 +153,7 @@ static __always_inline void begin(struct tcp_record *r, u8 dir, u32 netns)
 }
 
 /* A super-segment has payload. */
-static __always_inline void set_segs(struct tcp_record *r, const struct sk_buff *skb)
+static __always_inline void set_segs(struct tcp_record *r, const volatile struct sk_buff *skb)
 {
 	if (r->bytes)
 		r->segs = read_segs(skb);
@@ -163,21 +163,20 @@ static __always_inline void set_segs(struct tcp_record *r, const struct sk_buff 
 static __always_inline int send_skb(void *ctx, struct tcp_record *r, struct sk_buff *skb)
 {
 	struct sender sender;
-	struct sk_buff buff;
 
-	READ_ALL(buff, skb);
-	read_header(r, buff.data, buff.len);
+	LOOK_AT(buff, skb);
+	read_header(r, buff->data, buff->len);
 	if (!TCPIO_WANTED(r))
 		return 0;
-	set_segs(r, &buff);
-	sender = read_sender(buff.sk);
+	set_segs(r, buff);
+	sender = read_sender(buff->sk);
 	set_sender(r, &sender);
 	submit(ctx, r);
 	return 0;
 }
 
 /* A segment that IP hands to TCP. All but segs is set. */
-static __always_inline int receive_skb(void *ctx, struct tcp_record *r, const struct sk_buff *skb)
+static __always_inline int receive_skb(void *ctx, struct tcp_record *r, const volatile struct sk_buff *skb)
 {
 	if (!TCPIO_WANTED(r))
 		return 0;
@@ -187,7 +186,7 @@ static __always_inline int receive_skb(void *ctx, struct tcp_record *r, const st
 }
 
 /* Whether the TCP header, so many bytes behind skb->data, can be read there. */
-static __always_inline int has_header(const struct sk_buff *skb, u32 pulled)
+static __always_inline int has_header(const volatile struct sk_buff *skb, u32 pulled)
 {
 	return skb->len - skb->data_len >= pulled + TH_LEN;
 }
@@ -265,7 +264,7 @@ static __always_inline int has_waited(const struct tcp_record *r, struct sock *s
 {
 	struct tcp_sock *tp = (void *)sk;
 
-	return !(r->flags & TH_SYN && r->flags & TH_ACK) && !READ(tp->total_retrans);
+	return !(r->flags & TH_SYN && r->flags & TH_ACK) && !READ_ANY(tp->total_retrans);
 }
 
 static __always_inline int is_same_segment(const struct tcp_record *a, const struct tcp_record *b)
@@ -300,18 +299,25 @@ static __always_inline int is_seen_above(const struct tcp_record *r, struct net_
 	return 0;
 }
 
+/* The device that will have what a device received. */
+struct receiver {
+	struct net_device *dev;
+	u32 netns;
+	u32 priv_flags;
+	u8 has_uppers;	/* other devices lie above it */
+};
+
 /*
  * A bridge hands what is for this host up once more, through its own device, on the same CPU. Its ports are left out
  * for that; but a port that lies above other devices (a bond, a VLAN) does not come by itself: those below it do.
  */
-static __always_inline int is_seen_below(const struct tcp_record *r, struct net_device *dev, u32 priv_flags)
+static __always_inline int is_seen_below(const struct tcp_record *r, const struct receiver *to)
 {
-	struct list_head *uppers = &dev->adj_list;
-	int is_bridge = priv_flags & IFF_EBRIDGE;
+	int is_bridge = to->priv_flags & IFF_EBRIDGE;
 	struct seen_segment *last;
 	u32 dir = TCP_DIR_RECEIVE;
 
-	if (!is_bridge && READ(uppers->next) == uppers)
+	if (!is_bridge && !to->has_uppers)
 		return 0;
 	last = last_seen.lookup(&dir);
 	if (!last)
@@ -319,7 +325,7 @@ static __always_inline int is_seen_below(const struct tcp_record *r, struct net_
 	if (is_bridge && last->dev && is_same_segment(&last->record, r))
 		return 1;
 	last->record = *r;
-	last->dev = dev;
+	last->dev = to->dev;
 	return 0;
 }
 
@@ -335,36 +341,48 @@ static __always_inline void forget_received(void)
 /* The device above dev that has this address; 0 if there is none. */
 static __always_inline struct net_device *find_upper(struct net_device *dev, const void *address)
 {
-	struct list_head *uppers = &dev->adj_list, *at = READ(uppers->next);
+	struct list_head *uppers = &dev->adj_list, *at = READ_ANY(uppers->next);
 	u64 wanted = 0, found = 0;
 
 	bpf_probe_read_kernel(&wanted, ETH_ALEN, address);
 	for (int i = 0; i < UPPER_DEVICES && at != uppers; i++) {
 		struct netdev_adjacent *adjacent = (void *)at - __builtin_offsetof(struct netdev_adjacent, list);
-		struct net_device *upper = READ(adjacent->dev);
+		struct net_device *upper = READ_ANY(adjacent->dev);
 
-		bpf_probe_read_kernel(&found, ETH_ALEN, READ(upper->dev_addr));
+		bpf_probe_read_kernel(&found, ETH_ALEN, READ_ANY(upper->dev_addr));
 		if (found == wanted)
 			return upper;
-		at = READ(at->next);
+		at = READ_ANY(at->next);
 	}
 	return 0;
 }
 
 /*
- * The device that will have what a device received; 0 if that is none of this host. What is for a macvlan device
+ * Find the device that will have what a device received; 0 if that is none of this host. What is for a macvlan device
  * comes by at the one below it, which takes it for another host's.
  */
-static __always_inline struct net_device *find_receiver(const struct sk_buff *skb, u32 priv_flags)
+static __always_inline int find_receiver(struct receiver *to, const volatile struct sk_buff *skb)
 {
-	struct net_device *macvlan = 0;
 	u8 type = pkt_type_in(skb->pkt_type);
+	struct net_device *dev = skb->dev, *macvlan;
 
 	if (type != PACKET_HOST && type != PACKET_OTHERHOST)
 		return 0;
-	if (priv_flags & IFF_MACVLAN_PORT)
-		macvlan = find_upper(skb->dev, skb->head + skb->mac_header);
-	return macvlan ? macvlan : type == PACKET_HOST ? skb->dev : 0;
+	to->priv_flags = READ(dev->priv_flags);
+	if (to->priv_flags & IFF_MACVLAN_PORT) {
+		macvlan = find_upper(dev, skb->head + skb->mac_header);
+		if (macvlan) {
+			to->dev = macvlan;
+			to->netns = READ_ANY(READ_ANY(macvlan->nd_net)->ns.inum);
+			to->priv_flags = READ_ANY(macvlan->priv_flags);
+			to->has_uppers = READ_ANY(macvlan->adj_list.next) != &macvlan->adj_list;
+			return 1;
+		}
+	}
+	to->dev = dev;
+	to->netns = read_dev_netns(dev);
+	to->has_uppers = READ(dev->adj_list.next) != &dev->adj_list;
+	return type == PACKET_HOST;
 }
 
 /*
@@ -381,7 +399,7 @@ static __always_inline int on_ip_queue_xmit(void *ctx, struct sock *sk, struct s
 	if (READ(sk->sk_protocol) != IPPROTO_TCP || is_seen_before(skb))
 		return 0;
 	begin(&r, TCP_DIR_SEND, read_sock_netns(sk));
-	set_ipv4(r.laddr, READ(inet->inet_saddr));
+	set_ipv4(r.laddr, READ_ANY(inet->inet_saddr));
 	set_ipv4(r.raddr, READ(sk->__sk_common.skc_daddr));
 	return send_skb(ctx, &r, skb);
 }
@@ -446,7 +464,7 @@ static __always_inline int on_inet6_csk_xmit(void *ctx, struct sock *sk, struct 
 
 	if (READ(sk->sk_protocol) != IPPROTO_TCP || is_seen_before(skb))
 		return 0;
-	np = READ(inet->pinet6);
+	np = READ_ANY(inet->pinet6);
 	begin(&r, TCP_DIR_SEND, read_sock_netns(sk));
 	read_ipv6(r.laddr, &np->saddr);
 	read_ipv6(r.raddr, &sk->__sk_common.skc_v6_daddr);
@@ -479,12 +497,11 @@ static __always_inline int on_tcp_v6_send_response(void *ctx, struct sk_buff *sk
 	struct tcp_record r = {};
 	struct ipv6_header ip6;
 	struct dst_entry *dst;
-	struct sk_buff buff;
 
-	READ_ALL(buff, skb);
-	READ_ALL(ip6, buff.head + buff.network_header);
-	READ_ALL(in, buff.head + buff.transport_header);
-	dst = (void *)(buff._skb_refdst & SKB_DST_PTRMASK);
+	LOOK_AT(buff, skb);
+	READ_ALL(ip6, buff->head + buff->network_header);
+	READ_ALL(in, buff->head + buff->transport_header);
+	dst = (void *)(buff->_skb_refdst & SKB_DST_PTRMASK);
 	begin(&r, TCP_DIR_SEND, read_dev_netns(READ(dst->dev)));
 	__builtin_memcpy(r.laddr, ip6.daddr, 16);
 	__builtin_memcpy(r.raddr, ip6.saddr, 16);
@@ -507,25 +524,24 @@ static __always_inline int on_tcp_v4_rcv(void *ctx, struct sk_buff *skb)
 {
 	struct tcp_record r = {};
 	struct ipv4_headers h;
-	struct sk_buff buff;
 	const u8 *ip;
 
-	READ_ALL(buff, skb);
-	if (pkt_type_in(buff.pkt_type) != PACKET_HOST)
+	LOOK_AT(buff, skb);
+	if (pkt_type_in(buff->pkt_type) != PACKET_HOST)
 		return 0;
-	if (!has_header(&buff, 0)) {
-		count_unreadable(&buff);
+	if (!has_header(buff, 0)) {
+		count_unreadable(buff);
 		return 0;
 	}
-	begin(&r, TCP_DIR_RECEIVE, read_dev_netns(buff.dev));
-	ip = buff.head + buff.network_header;
+	begin(&r, TCP_DIR_RECEIVE, read_dev_netns(buff->dev));
+	ip = buff->head + buff->network_header;
 	READ_ALL(h, ip);
-	if (ip + sizeof(h.ip) != buff.data)
-		READ_ALL(h.tcp, buff.data);
+	if (ip + sizeof(h.ip) != buff->data)
+		READ_ALL(h.tcp, buff->data);
 	set_ipv4(r.laddr, h.ip.daddr);
 	set_ipv4(r.raddr, h.ip.saddr);
-	set_header(&r, &h.tcp, buff.len);
-	return receive_skb(ctx, &r, &buff);
+	set_header(&r, &h.tcp, buff->len);
+	return receive_skb(ctx, &r, buff);
 }
 
 /* tcp_v6_rcv(): the same for IPv6. */
@@ -533,25 +549,24 @@ static __always_inline int on_tcp_v6_rcv(void *ctx, struct sk_buff *skb)
 {
 	struct tcp_record r = {};
 	struct ipv6_headers h;
-	struct sk_buff buff;
 	const u8 *ip;
 
-	READ_ALL(buff, skb);
-	if (pkt_type_in(buff.pkt_type) != PACKET_HOST)
+	LOOK_AT(buff, skb);
+	if (pkt_type_in(buff->pkt_type) != PACKET_HOST)
 		return 0;
-	if (!has_header(&buff, 0)) {
-		count_unreadable(&buff);
+	if (!has_header(buff, 0)) {
+		count_unreadable(buff);
 		return 0;
 	}
-	begin(&r, TCP_DIR_RECEIVE, read_dev_netns(buff.dev));
-	ip = buff.head + buff.network_header;
+	begin(&r, TCP_DIR_RECEIVE, read_dev_netns(buff->dev));
+	ip = buff->head + buff->network_header;
 	READ_ALL(h, ip);
-	if (ip + sizeof(h.ip) != buff.data)
-		READ_ALL(h.tcp, buff.data);
+	if (ip + sizeof(h.ip) != buff->data)
+		READ_ALL(h.tcp, buff->data);
 	__builtin_memcpy(r.laddr, h.ip.daddr, 16);
 	__builtin_memcpy(r.raddr, h.ip.saddr, 16);
-	set_header(&r, &h.tcp, buff.len);
-	return receive_skb(ctx, &r, &buff);
+	set_header(&r, &h.tcp, buff->len);
+	return receive_skb(ctx, &r, buff);
 }
 
 /* Tracepoint net_dev_queue: what goes to a device, from its link header on. skb_iif is set if it was received. */
@@ -559,16 +574,15 @@ static __always_inline int on_net_dev_queue(void *ctx, struct sk_buff *skb)
 {
 	struct tcp_record r = {};
 	struct sender sender;
-	struct sk_buff buff;
 	const u8 *ip;
 	int is_wanted;
 
-	READ_ALL(buff, skb);
-	if (buff.skb_iif)
+	LOOK_AT(buff, skb);
+	if (buff->skb_iif)
 		return 0;
-	begin(&r, TCP_DIR_SEND, read_dev_netns(buff.dev));
-	ip = buff.head + buff.network_header;
-	if (!read_packet(&r, buff.protocol, ip, buff.len - (ip - buff.data)))
+	begin(&r, TCP_DIR_SEND, read_dev_netns(buff->dev));
+	ip = buff->head + buff->network_header;
+	if (!read_packet(&r, buff->protocol, ip, buff->len - (ip - buff->data)))
 		return 0;
 	/*
 	 * What has no full socket is remembered even if it is not wanted: the device below may be in another network
@@ -577,10 +591,10 @@ static __always_inline int on_net_dev_queue(void *ctx, struct sk_buff *skb)
 	is_wanted = TCPIO_WANTED(&r);
 	if (!is_wanted && r.bytes)
 		return 0;
-	sender = read_sender(buff.sk);
-	if (is_seen_above(&r, buff.dev, &sender) || !is_wanted)
+	sender = read_sender(buff->sk);
+	if (is_seen_above(&r, buff->dev, &sender) || !is_wanted)
 		return 0;
-	set_segs(&r, &buff);
+	set_segs(&r, buff);
 	set_sender(&r, &sender);
 	r.rtx = r.rtx && !has_waited(&r, sender.sk);
 	submit(ctx, &r);
@@ -594,22 +608,17 @@ static __always_inline int on_net_dev_queue(void *ctx, struct sk_buff *skb)
 static __always_inline int on_netif_receive_skb(void *ctx, struct sk_buff *skb)
 {
 	struct tcp_record r = {};
-	struct net_device *dev;
-	struct sk_buff buff;
-	u32 len, pulled, priv_flags;
+	struct receiver to;
+	u32 len, pulled;
 	const u8 *ip;
 	u16 protocol;
 
-	READ_ALL(buff, skb);
-	priv_flags = READ(buff.dev->priv_flags);
-	dev = find_receiver(&buff, priv_flags);
-	if (!dev)
+	LOOK_AT(buff, skb);
+	if (!find_receiver(&to, buff))
 		return 0;
-	if (dev != buff.dev)
-		priv_flags = READ(dev->priv_flags);
-	protocol = buff.protocol;
-	ip = buff.data;
-	len = buff.len;
+	protocol = buff->protocol;
+	ip = buff->data;
+	len = buff->len;
 	if (protocol == bpf_htons(ETH_P_8021Q) || protocol == bpf_htons(ETH_P_8021AD)) {
 		READ_ALL(protocol, ip + VLAN_HLEN - sizeof(protocol));
 		ip += VLAN_HLEN;
@@ -617,21 +626,21 @@ static __always_inline int on_netif_receive_skb(void *ctx, struct sk_buff *skb)
 	}
 	if (protocol != bpf_htons(ETH_P_IP) && protocol != bpf_htons(ETH_P_IPV6))
 		return 0;
-	if (priv_flags & (IFF_BRIDGE_PORT | IFF_OVS_DATAPATH)) {
+	if (to.priv_flags & (IFF_BRIDGE_PORT | IFF_OVS_DATAPATH)) {
 		forget_received();
 		return 0;
 	}
-	begin(&r, TCP_DIR_RECEIVE, read_dev_netns(dev));
+	begin(&r, TCP_DIR_RECEIVE, to.netns);
 	pulled = read_packet(&r, protocol, ip, len);
 	if (!pulled)
 		return 0;
-	if (!has_header(&buff, pulled)) {
-		count_unreadable(&buff);
+	if (!has_header(buff, pulled)) {
+		count_unreadable(buff);
 		return 0;
 	}
-	if (!TCPIO_WANTED(&r) || is_seen_below(&r, dev, priv_flags))
+	if (!TCPIO_WANTED(&r) || is_seen_below(&r, &to))
 		return 0;
-	set_segs(&r, &buff);
+	set_segs(&r, buff);
 	submit(ctx, &r);
 	return 0;
 }

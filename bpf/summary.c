@@ -529,7 +529,7 @@ static __always_inline int on_tcp_v6_send_check(void *ctx, struct sock *sk, stru
 	return send_first(ctx, &r, sk, skb);
 }
 
-static __always_inline void count_unreadable(const struct sk_buff *skb)
+static __always_inline void count_unreadable(const volatile struct sk_buff *skb)
 {
 	struct tcp_bucket b = { .netns = read_dev_netns(skb->dev) };
 

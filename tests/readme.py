@@ -45,6 +45,8 @@ def _kernels() -> Iterator[str]:
         for way in site.ways:
             hooks = [str(hook) for hook in way.hooks]
             chosen = ["yes" if found["hooks"][way.rung.value][site.name] == hooks else "" for found in kernels]
+            if not any(chosen):
+                continue  # a kernel without its own BTF, or that refuses all others, would take it
             named = ", ".join(f"`{hook}`" for hook in hooks)
             yield f"| {site.name} | {way.rung.value} | {named} | {' | '.join(chosen)} |"
 

@@ -11,7 +11,6 @@ from tcpio.errors import UsageError
 from tcpio.filter.ast import ALWAYS, AnyBit, Between, all_of
 from tcpio.filter.parse import parse_filter, to_expr
 from tcpio.filter.to_c import is_compilable, to_c
-from tcpio.kernel.cache import start_compiling
 from tcpio.kernel.cpus import read_online_cpus
 from tcpio.kernel.features import require_privileges
 from tcpio.kernel.hooks import Direction, Rung
@@ -84,9 +83,9 @@ def trace(
         raise UsageError(str(error)) from None
     require_privileges()
     plan = make_plan(btf, rung=rung, directions=directions)
-    source = plan.source(to_c(wanted))
+    load = plan.start_loading(to_c(wanted))
     with ExitStack() as stack:
-        attached = stack.enter_context(Attached(start_compiling(source)(), source.programs, plan.btf))
+        attached = stack.enter_context(load())
         size = ring_bytes or default_ring_size(len(read_online_cpus()))
         rings = stack.enter_context(Rings(size, attached.set_ring, read_online_cpus))
         running = _Running(

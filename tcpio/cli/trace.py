@@ -4,14 +4,11 @@
 import argparse
 from pathlib import Path
 
-from tcpio.cli.options import DEFAULT_DELAY_MS, DEFAULT_RING, TraceOptions, make_options
+from tcpio.cli.options import DEFAULT_DELAY_MS, DEFAULT_RING, make_options
 from tcpio.cli.showing import add_presentation, describe_presentation
 from tcpio.filter.to_c import to_c
-from tcpio.kernel.cache import start_compiling
 from tcpio.kernel.features import require_privileges
-from tcpio.kernel.load import Attached
-from tcpio.kernel.plan import Plan, make_plan
-from tcpio.kernel.source import Source
+from tcpio.kernel.plan import make_plan
 from tcpio.schema.flags import FLAGS
 
 _EPILOG = """\
@@ -120,15 +117,11 @@ def run(args: argparse.Namespace) -> int:
     if not options.prints_bpf:
         require_privileges()
     plan = make_plan(options.btf, rung=options.rung, directions=options.directions)
-    source = plan.source(to_c(options.wanted))
+    wanted = to_c(options.wanted)
     if options.prints_bpf:
-        print(source.text)  # noqa: T201  the output that was asked for
+        print(plan.source(wanted).text)  # noqa: T201  the output that was asked for
         return 0
-    return _trace(options, plan, source)
-
-
-def _trace(options: TraceOptions, plan: Plan, source: Source) -> int:
-    programs = start_compiling(source)
+    load = plan.start_loading(wanted)
     from tcpio.cli.live import run_live  # noqa: PLC0415  meanwhile: numpy and all that stands on it
 
-    return run_live(options, plan, Attached(programs(), source.programs, plan.btf))
+    return run_live(options, plan, load())

@@ -60,7 +60,7 @@ class Btf:
     Args:
         data: The contents of a BTF file.
         source: What to call it in errors.
-        names: The structs and functions that will be looked up.
+        names: The structs, functions and tracepoints' types that will be looked up.
 
     Raises:
         UnsupportedKernel: It is no BTF, or holds a kind of type that is not known.
@@ -86,7 +86,7 @@ class Btf:
             name, kind = offsets[self._words[start]], self._kind(start)
             if kind == _STRUCT:
                 self._structs.setdefault(name, []).append(start)
-            elif kind == _FUNC:
+            elif kind in (_FUNC, _TYPEDEF):
                 self._functions.setdefault(name, start)
 
     def _walk(self, name_offsets: Iterable[int]) -> tuple[list[int], list[int]]:
@@ -173,10 +173,11 @@ class Btf:
         Raises:
             UnsupportedKernel: What would have to be known is damaged.
         """
-        if function not in self._functions:
+        start = self._functions.get(function)
+        if start is None or self._kind(start) != _FUNC:
             return None
         try:
-            proto = self._starts[self._words[self._functions[function] + 2]]
+            proto = self._starts[self._words[start + 2]]
             count = self._words[proto + 1] & 0xFFFF
             return tuple(self._string(self._words[at]) for at in range(proto + 3, proto + 3 + 2 * count, 2))
         except _BROKEN as error:
@@ -198,9 +199,9 @@ class Btf:
                 found.update(zip(words[::2], words[1::2], strict=False))  # a damaged file may end there
         return found
 
-    def find_function_id(self, function: str) -> int | None:
-        """Find the id by which the kernel knows a function's type; None if it has no such function."""
-        start = self._functions.get(function)
+    def find_id(self, name: str) -> int | None:
+        """Find the id of a function, or of a tracepoint's type (``btf_trace_NAME``); None if there is none."""
+        start = self._functions.get(name)
         return None if start is None else self._starts.index(start)
 
 
@@ -219,7 +220,7 @@ def read_btf(names: Iterable[str], path: Path | None = None) -> Btf:
     """Read the running kernel's BTF, or a file that holds it.
 
     Args:
-        names: The structs and functions that will be looked up.
+        names: The structs, functions and tracepoints' types that will be looked up.
         path: The file; None is the kernel's own.
 
     Raises:

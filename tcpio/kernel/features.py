@@ -18,7 +18,7 @@ from tcpio.kernel import syscall
 from tcpio.kernel.btf import KERNEL_BTF, Btf
 from tcpio.kernel.compile import import_bcc
 from tcpio.kernel.cpus import read_online_cpus
-from tcpio.kernel.hooks import PARAMETERS, Hook, Kind
+from tcpio.kernel.hooks import PARAMETERS, RUNG_OF, Hook, Kind, Rung
 from tcpio.kernel.load import KPROBE_PMU, attach_hook, load_hook, read_kprobe_type
 from tcpio.kernel.source import MissingParameterError, arguments, find_parameters
 from tcpio.schema.support import YES, Support, Verdict
@@ -106,7 +106,7 @@ def ask_hook(btf: Btf, hook: Hook) -> Verdict:
     except MissingParameterError as error:
         return Verdict(Support.NO, str(error))
     verdict = _ask_kprobe(hook.target) if hook.kind is Kind.KPROBE else _ask_program(btf, hook)
-    if verdict.support is not Support.YES or hook.kind is Kind.RAW_TRACEPOINT:
+    if verdict.support is not Support.YES or RUNG_OF[hook.kind] is Rung.TRACEPOINT:
         return verdict
     twins = read_twins().get(hook.target)
     return (

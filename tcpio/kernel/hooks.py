@@ -14,12 +14,22 @@ from tcpio.schema.support import Support, Verdict
 
 
 class Kind(Enum):
-    """A kind of eBPF program; the value is what doctor calls it."""
+    """A kind of eBPF program; the value is what doctor calls it.
+
+    In programs at fentry, fexit and tp_btf the kernel's verifier knows the types of the arguments, and lets them follow
+    pointers by themselves; the others have to call a helper for each read. Raw tracepoints are of both kinds: tp_btf
+    wants a kernel with its own BTF.
+    """
 
     FENTRY = "fentry"
     FEXIT = "fexit"
     KPROBE = "kprobe"
+    BTF_TRACEPOINT = "tp_btf"
     RAW_TRACEPOINT = "tracepoint"
+
+
+TYPED = frozenset({Kind.FENTRY, Kind.FEXIT, Kind.BTF_TRACEPOINT})
+"""Kinds of programs of which the verifier knows the types of the arguments."""
 
 
 class Rung(Enum):
@@ -53,6 +63,11 @@ class Hook:
     def handler(self) -> str:
         """What takes it from there: ``on_HANDLER`` in bpf/*.c, which is named after the target."""
         return f"{self.target}{'_return' if self.kind is Kind.FEXIT else ''}"
+
+    @property
+    def btf_name(self) -> str:
+        """What the kernel's BTF calls the type that the program's arguments are known by."""
+        return f"btf_trace_{self.target}" if self.kind is Kind.BTF_TRACEPOINT else self.target
 
     def __str__(self) -> str:
         return f"{self.kind.value}:{self.target}"
@@ -183,21 +198,24 @@ def _kprobe(target: str) -> Way:
     return Way(Rung.KPROBE, (Hook(Kind.KPROBE, target),))
 
 
-_DEVICE_SEND = Way(Rung.TRACEPOINT, (Hook(Kind.RAW_TRACEPOINT, "net_dev_queue"),))
-_DEVICE_RECEIVE = Way(Rung.TRACEPOINT, (Hook(Kind.RAW_TRACEPOINT, "netif_receive_skb"),))
+def _tracepoint(name: str) -> tuple[Way, ...]:
+    return tuple(Way(Rung.TRACEPOINT, (Hook(kind, name),)) for kind in (Kind.BTF_TRACEPOINT, Kind.RAW_TRACEPOINT))
+
+
+_DEVICE_SEND, _DEVICE_RECEIVE = _tracepoint("net_dev_queue"), _tracepoint("netif_receive_skb")
 
 SITES = (
     Site(
         "send: IPv4, from a socket",
         Direction.SEND,
         is_ipv6=False,
-        ways=(_fentry("ip_queue_xmit"), _kprobe("ip_queue_xmit"), _DEVICE_SEND),
+        ways=(_fentry("ip_queue_xmit"), _kprobe("ip_queue_xmit"), *_DEVICE_SEND),
     ),
     Site(
         "send: IPv4, SYN-ACK",
         Direction.SEND,
         is_ipv6=False,
-        ways=(_fentry("ip_build_and_send_pkt"), _kprobe("ip_build_and_send_pkt"), _DEVICE_SEND),
+        ways=(_fentry("ip_build_and_send_pkt"), _kprobe("ip_build_and_send_pkt"), *_DEVICE_SEND),
     ),
     Site(
         "send: IPv4, RST or ACK without a socket",
@@ -209,7 +227,7 @@ SITES = (
             # function arguments up to 12 for TRACING"). Before it a kprobe, which softirqs alone enter: see below.
             Way(Rung.FENTRY, (Hook(Kind.KPROBE, "ip_send_unicast_reply"),)),
             _kprobe("ip_send_unicast_reply"),
-            _DEVICE_SEND,
+            *_DEVICE_SEND,
         ),
     ),
     Site(
@@ -230,20 +248,20 @@ SITES = (
                 ),
             ),
             _kprobe("ip6_xmit"),
-            _DEVICE_SEND,
+            *_DEVICE_SEND,
         ),
     ),
     Site(
         "receive: IPv4",
         Direction.RECEIVE,
         is_ipv6=False,
-        ways=(_fentry("tcp_v4_rcv"), _kprobe("tcp_v4_rcv"), _DEVICE_RECEIVE),
+        ways=(_fentry("tcp_v4_rcv"), _kprobe("tcp_v4_rcv"), *_DEVICE_RECEIVE),
     ),
     Site(
         "receive: IPv6",
         Direction.RECEIVE,
         is_ipv6=True,
-        ways=(_fentry("tcp_v6_rcv"), _kprobe("tcp_v6_rcv"), _DEVICE_RECEIVE),
+        ways=(_fentry("tcp_v6_rcv"), _kprobe("tcp_v6_rcv"), *_DEVICE_RECEIVE),
     ),
 )
 
@@ -342,17 +360,19 @@ def hooks_of(choices: Sequence[Choice]) -> tuple[Hook, ...]:
     return tuple(dict.fromkeys(hook for choice in choices if choice.way for hook in choice.way.hooks))
 
 
-_RUNG_OF = {
+RUNG_OF = {
     Kind.FENTRY: Rung.FENTRY,
     Kind.FEXIT: Rung.FENTRY,
     Kind.KPROBE: Rung.KPROBE,
+    Kind.BTF_TRACEPOINT: Rung.TRACEPOINT,
     Kind.RAW_TRACEPOINT: Rung.TRACEPOINT,
 }
+"""What the kinds of programs are for."""
 
 
 def rungs_of(choices: Sequence[Choice]) -> tuple[Rung, ...]:
     """Give the rungs that the hooks in use belong to, best first."""
-    used = {_RUNG_OF[hook.kind] for choice in choices if choice.way for hook in choice.way.hooks}
+    used = {RUNG_OF[hook.kind] for choice in choices if choice.way for hook in choice.way.hooks}
     return tuple(rung for rung in Rung if rung in used)
 
 

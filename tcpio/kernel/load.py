@@ -206,10 +206,13 @@ class Attached(Programs):
         return [by_cpu.get(cpu, 0) for cpu in range(max(self._cpus) + 1)]
 
 
-_ATTACH_TYPES = {Kind.FENTRY: syscall.TRACE_FENTRY, Kind.FEXIT: syscall.TRACE_FEXIT}
+_ATTACH_TYPES = {
+    Kind.FENTRY: syscall.TRACE_FENTRY,
+    Kind.FEXIT: syscall.TRACE_FEXIT,
+    Kind.BTF_TRACEPOINT: syscall.TRACE_RAW_TP,
+}
 _PROGRAM_TYPES = {
-    Kind.FENTRY: syscall.PROG_TYPE_TRACING,
-    Kind.FEXIT: syscall.PROG_TYPE_TRACING,
+    **dict.fromkeys(_ATTACH_TYPES, syscall.PROG_TYPE_TRACING),
     Kind.KPROBE: syscall.PROG_TYPE_KPROBE,
     Kind.RAW_TRACEPOINT: syscall.PROG_TYPE_RAW_TRACEPOINT,
 }
@@ -224,7 +227,7 @@ def load_hook(hook: Hook, code: bytes, btf: Btf) -> int:
         OSError: The kernel refused.
     """
     attach_type = _ATTACH_TYPES.get(hook.kind, 0)
-    btf_id = btf.find_function_id(hook.target) or 0 if attach_type else 0
+    btf_id = btf.find_id(hook.btf_name) or 0 if attach_type else 0
     return syscall.load_program(_PROGRAM_TYPES[hook.kind], code, attach_type=attach_type, btf_id=btf_id)
 
 

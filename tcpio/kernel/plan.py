@@ -2,14 +2,17 @@
 """What to attach on this kernel, decided by asking it."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
+from tcpio.errors import UnsupportedKernel
 from tcpio.kernel.btf import Btf, read_btf
+from tcpio.kernel.cache import start_compiling
 from tcpio.kernel.features import ask_hook
 from tcpio.kernel.hooks import SITES, Choice, Direction, Rung, choose, hooks_of
+from tcpio.kernel.load import Attached
 from tcpio.kernel.source import Source, make_source
 from tcpio.schema.c_header import read_header
 
@@ -29,16 +32,41 @@ class Plan:
     btf: Btf
     choices: tuple[Choice, ...]
 
-    def source(self, wanted: str) -> Source:
-        """Give the programs, with the C of a filter.
+    def source(self, wanted: str, *, may_follow_pointers: bool = True) -> Source:
+        """Give the programs, with the C of a filter; see make_source().
 
         Raises:
             UnsupportedKernel: A site cannot be seen on this kernel.
         """
-        return make_source(self.btf, hooks_of(self.choices), wanted)
+        return make_source(self.btf, hooks_of(self.choices), wanted, may_follow_pointers=may_follow_pointers)
+
+    def start_loading(self, wanted: str) -> Callable[[], Attached]:
+        """Begin to make the programs, with the C of a filter.
+
+        Returns:
+            Waits for them, and has them loaded; to be called once. It raises UnsupportedKernel if BCC is missing, or
+            the kernel refuses them.
+
+        Raises:
+            UnsupportedKernel: A site cannot be seen on this kernel.
+        """
+        source = self.source(wanted)
+        compiled = start_compiling(source)
+
+        def load() -> Attached:
+            try:
+                return Attached(compiled(), source.programs, self.btf)
+            except UnsupportedKernel:
+                if not source.follows_pointers:
+                    raise
+            # Which pointers a verifier lets a program follow has changed before.
+            cautious = self.source(wanted, may_follow_pointers=False)
+            return Attached(start_compiling(cautious)(), cautious.programs, self.btf)
+
+        return load
 
 
-_FUNCTIONS = tuple({hook.target for site in SITES for way in site.ways for hook in way.hooks})
+_FUNCTIONS = tuple({hook.btf_name for site in SITES for way in site.ways for hook in way.hooks})
 
 
 def read_kernel_types(path: Path | None, names: Iterable[str] = _FUNCTIONS) -> Btf:

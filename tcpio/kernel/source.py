@@ -3,11 +3,11 @@
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tcpio.kernel import structs
 from tcpio.kernel.btf import Btf
-from tcpio.kernel.hooks import PARAMETERS, RETURN, RETURN_INT, Hook, Kind
+from tcpio.kernel.hooks import PARAMETERS, RETURN, RETURN_INT, RUNG_OF, TYPED, Hook, Kind, Rung
 from tcpio.schema.c_header import BPF_DIR
 
 _X86_REGISTER_PARAMETERS = 6
@@ -29,6 +29,7 @@ int {name}({context} *ctx)
 _CONTEXTS = {
     Kind.FENTRY: "unsigned long long",
     Kind.FEXIT: "unsigned long long",
+    Kind.BTF_TRACEPOINT: "unsigned long long",
     Kind.KPROBE: "struct pt_regs",
     Kind.RAW_TRACEPOINT: "struct bpf_raw_tracepoint_args",
 }
@@ -54,29 +55,35 @@ class Source:
     Args:
         text: C, complete but for BCC's own helpers and bpf/*.h.
         programs: The functions in it that are to be loaded.
+        follows_pointers: Whether they follow the kernel's pointers by themselves, which a verifier may refuse.
     """
 
     text: str
     programs: tuple[Program, ...]
+    follows_pointers: bool = False
 
 
 class MissingParameterError(Exception):
     """This kernel's function lacks a parameter, or has it where it cannot be read."""
 
 
-def make_source(btf: Btf, hooks: Sequence[Hook], wanted: str) -> Source:
+def make_source(btf: Btf, hooks: Sequence[Hook], wanted: str, *, may_follow_pointers: bool = True) -> Source:
     """Give the programs for these hooks.
 
     Args:
         btf: The kernel's types.
         hooks: What will be attached.
         wanted: C that says of ``r``, a ``struct tcp_record *``, whether it is wanted; made of numbers only.
+        may_follow_pointers: Whether programs may do without a helper for what the verifier knows the type of. They do
+            if that is so at all the hooks.
 
     Raises:
         UnsupportedKernel: The kernel's structs are not as bpf/kernel.h expects.
         MissingParameterError: A function's parameters are not as PARAMETERS expects.
     """
-    return join_source(btf, hooks, {"TCPIO_WANTED(r)": f"({wanted})"}, "trace.c")
+    follows = may_follow_pointers and all(hook.kind in TYPED for hook in hooks)
+    defines = {"TCPIO_WANTED(r)": f"({wanted})", "TCPIO_TYPED": int(follows)}
+    return replace(join_source(btf, hooks, defines, "trace.c"), follows_pointers=follows)
 
 
 def join_source(btf: Btf, hooks: Sequence[Hook], defines: Mapping[str, object], name: str) -> Source:
@@ -118,7 +125,7 @@ def _program(program: Program, btf: Btf) -> str:
 
 def find_parameters(hook: Hook, btf: Btf) -> tuple[str, ...] | None:
     """Find the kernel's names of what a program at a hook is given; None if it does not tell."""
-    if hook.kind is not Kind.RAW_TRACEPOINT:
+    if RUNG_OF[hook.kind] is not Rung.TRACEPOINT:
         return btf.find_parameters(hook.target)
     iterator = btf.find_parameters(TRACEPOINT_ITERATOR + hook.target)
     # The first is the iterator's own. What may be NULL is said to be so since Linux 6.14.
@@ -141,7 +148,7 @@ def arguments(hook: Hook, parameters: Sequence[str] | None) -> tuple[str, ...]:
         MissingParameterError: A parameter is missing, or lies where it cannot be read.
     """
     wanted = PARAMETERS[hook.handler]
-    if hook.kind is Kind.RAW_TRACEPOINT:
+    if RUNG_OF[hook.kind] is Rung.TRACEPOINT:
         parameters = parameters or wanted
     if parameters is None:
         raise MissingParameterError("the kernel's BTF does not describe this function")

@@ -54,6 +54,8 @@ PER_CPU = frozenset({_PERCPU_HASH, _PERCPU_ARRAY})
 PROG_TYPE_KPROBE = 2
 PROG_TYPE_RAW_TRACEPOINT = 17
 PROG_TYPE_TRACING = 26
+TRACE_RAW_TP = 23
+TRACE_RAW_TP = 23
 TRACE_FENTRY = 24
 TRACE_FEXIT = 25
 _BPF_PERF_EVENT = 41
@@ -272,8 +274,8 @@ def load_program(prog_type: int, code: bytes, *, attach_type: int = 0, btf_id: i
     Args:
         prog_type: PROG_TYPE_KPROBE, ...
         code: Its instructions.
-        attach_type: TRACE_FENTRY or TRACE_FEXIT, for PROG_TYPE_TRACING.
-        btf_id: The function's id in the kernel's BTF, for PROG_TYPE_TRACING.
+        attach_type: TRACE_FENTRY, TRACE_FEXIT or TRACE_RAW_TP, for PROG_TYPE_TRACING.
+        btf_id: The id of the function, or of the tracepoint's type, in the kernel's BTF, for PROG_TYPE_TRACING.
 
     Returns:
         Its file descriptor.
@@ -283,9 +285,9 @@ def load_program(prog_type: int, code: bytes, *, attach_type: int = 0, btf_id: i
     """
     try:
         return _load_program(prog_type, code, attach_type, btf_id, b"")
-    except PermissionError:
-        raise
     except OSError as refusal:
+        if refusal.errno == errno.EPERM:
+            raise
         # Once more for the reasons: asking for them costs, and most programs are not refused.
         log = bytearray(_LOG_SIZE)
         try:
@@ -317,7 +319,7 @@ def _load_program(prog_type: int, code: bytes, attach_type: int, btf_id: int, lo
 
 
 def attach_raw_tracepoint(prog_fd: int, name: str | None) -> int:
-    """Attach a raw tracepoint program by the tracepoint's name, or a fentry or fexit program by None.
+    """Attach a raw tracepoint program by the tracepoint's name, or a program of PROG_TYPE_TRACING by None.
 
     Returns:
         The link's file descriptor: the program runs until it is closed.

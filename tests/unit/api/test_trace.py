@@ -9,6 +9,7 @@ import pytest
 from tcpio.api import trace as module
 from tcpio.api.trace import trace
 from tcpio.errors import NotPermitted, UsageError
+from tcpio.kernel import plan
 from tcpio.kernel.hooks import SITES, Choice, Direction, Rung
 from tcpio.kernel.plan import Plan
 from tcpio.schema.batch import Batch, ClockStep, Lost, join
@@ -88,11 +89,11 @@ class Machine:
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Machine], Machine]:
     def install(machine: Machine) -> Machine:
+        monkeypatch.setattr(plan, "start_compiling", machine.start_compiling)
+        monkeypatch.setattr(plan, "Attached", lambda *_: machine)
         for name, stand_in in {
             "require_privileges": lambda: None,
             "make_plan": machine.make_plan,
-            "start_compiling": machine.start_compiling,
-            "Attached": lambda *_: machine,
             "Rings": machine.open_rings,
             "time": machine,
         }.items():

@@ -31,7 +31,7 @@ def feature(name: str, *, is_needed: bool = True) -> Feature:
 
 
 RECEIVER = SITES[4]
-FENTRY, KPROBE, DEVICE = RECEIVER.ways
+FENTRY, KPROBE, DEVICE, _ = RECEIVER.ways
 CHOSEN = Choice(RECEIVER, FENTRY, ())
 SECOND = Choice(RECEIVER, KPROBE, ((FENTRY, "fentry:tcp_v4_rcv: it has no parameter skb"),))
 NOTHING = Choice(RECEIVER, None, ((FENTRY, "fentry: no"), (KPROBE, "kprobe: no")))

@@ -10,6 +10,7 @@ import pytest
 from tcpio.cli import trace
 from tcpio.cli.options import TraceOptions
 from tcpio.errors import NotPermitted
+from tcpio.kernel import plan
 from tcpio.kernel.hooks import SITES, Choice, Direction, Rung
 from tcpio.kernel.plan import Plan
 from tcpio.schema.columns import COLUMNS
@@ -27,8 +28,8 @@ class Steps:
         self.taken: list[object] = []
         monkeypatch.setattr(trace, "require_privileges", lambda: self.taken.append("privileges"))
         monkeypatch.setattr(trace, "make_plan", self._make_plan)
-        monkeypatch.setattr(trace, "start_compiling", self._compile)
-        monkeypatch.setattr(trace, "Attached", self._attach)
+        monkeypatch.setattr(plan, "start_compiling", self._compile)
+        monkeypatch.setattr(plan, "Attached", self._attach)
         monkeypatch.setattr("tcpio.cli.live.run_live", self._run_live)
 
     def _make_plan(self, btf: Path | None, *, rung: Rung | None, directions: tuple[Direction, ...]) -> Plan:
@@ -45,8 +46,8 @@ class Steps:
         assert (compiled, btf) == ("compiled", PLAN.btf)
         return "attached"
 
-    def _run_live(self, options: TraceOptions, plan: Plan, attached: str) -> int:
-        assert plan is PLAN
+    def _run_live(self, options: TraceOptions, chosen: Plan, attached: str) -> int:
+        assert chosen is PLAN
         self.taken.append((options.count, attached))
         return 0
 
@@ -77,7 +78,7 @@ def test_programs_are_printed_without_privileges_and_not_run(steps: Steps, capsy
     text = capsys.readouterr().out
 
     assert steps.taken == [("plan", None, None, tuple(Direction))]
-    assert "int run_tracepoint_netif_receive_skb(" in text
+    assert "int run_tp_btf_netif_receive_skb(" in text
     assert "->lport == 22U" in text
 
 

@@ -77,6 +77,9 @@ KERNEL_PARAMETERS = {
 }
 """Parameters as Linux 6.x has them, of the functions that have more than those tcpio reads."""
 
+TRACEPOINTS = tuple(f"btf_trace_{name}" for name in ("net_dev_queue", "netif_receive_skb"))
+"""Types of the programs of the tracepoints that a trace uses."""
+
 FIRST_OFFSET = 8
 GAP = 24
 """Where a made-up kernel's structs have their first member, and bytes between members."""
@@ -105,6 +108,8 @@ class Kernel:
             bare = tuple(name.removesuffix("?") for name in parameters if name not in (RETURN, RETURN_INT))
             if function not in without:
                 self._blob.function(function, KERNEL_PARAMETERS.get(function, bare), self._pointer)
+        for name in TRACEPOINTS:
+            self._blob.add(TYPEDEF, name, self._pointer)
 
     def _add(self, struct_name: str, members: Sequence[Member]) -> int:
         offset = FIRST_OFFSET
@@ -140,4 +145,4 @@ class Kernel:
 
     def btf(self, *names: str) -> Btf:
         """Give it, with other names that will be looked up."""
-        return Btf(self.data(), "made-up kernel", [*read_header("kernel.h").structs, *FUNCTIONS, *names])
+        return Btf(self.data(), "made-up kernel", [*read_header("kernel.h").structs, *FUNCTIONS, *TRACEPOINTS, *names])

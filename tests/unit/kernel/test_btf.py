@@ -115,7 +115,7 @@ def test_parameters_are_named_in_order(btf: Btf) -> None:
 def test_a_function_that_is_not_there_is_none(btf: Btf) -> None:
     assert btf.find_parameters("gone") is None
     assert btf.find_parameters("plain") is None
-    assert btf.find_function_id("gone") is None
+    assert btf.find_id("gone") is None
 
 
 def test_ids_are_the_kernels(btf: Btf) -> None:
@@ -124,8 +124,17 @@ def test_ids_are_the_kernels(btf: Btf) -> None:
     expected = blob.function("hook", ("sk",), u32)
     blob.function("bare", (), u32)
 
-    assert expected == Btf(blob.build(), "made-up", ["hook"]).find_function_id("hook") == 3
-    assert btf.find_function_id("hook") != btf.find_function_id("bare")
+    assert expected == Btf(blob.build(), "made-up", ["hook"]).find_id("hook") == 3
+    assert btf.find_id("hook") != btf.find_id("bare")
+
+
+def test_a_tracepoint_is_known_by_the_type_of_its_programs() -> None:
+    blob = Blob()
+    expected = blob.add(btf_blob.TYPEDEF, "btf_trace_net_dev_queue", blob.pointer())
+    btf = Btf(blob.build(), "made-up", ["btf_trace_net_dev_queue"])
+
+    assert btf.find_id("btf_trace_net_dev_queue") == expected
+    assert btf.find_parameters("btf_trace_net_dev_queue") is None
 
 
 def test_only_what_was_asked_for_is_known() -> None:
@@ -201,7 +210,7 @@ def look_everything_up(data: bytes) -> None:
         for path in ("head", "deep", "member.second", "a", "aliased", "table"):
             btf.find_member(struct, path)
         btf.find_parameters(struct)
-        btf.find_function_id(struct)
+        btf.find_id(struct)
 
 
 WHOLE = make_blob().build()
@@ -316,7 +325,7 @@ def test_functions_are_as_bpftool_says(dump: list[dict[str, Any]], kernel: Btf, 
     names = tuple(parameter["name"] for parameter in dump[entries[0]["type_id"] - 1]["params"])
 
     assert names == kernel.find_parameters(function)
-    assert entries[0]["id"] == kernel.find_function_id(function)
+    assert entries[0]["id"] == kernel.find_id(function)
 
 
 def test_enumerators_have_the_values_that_bpftool_says(dump: list[dict[str, Any]], kernel: Btf) -> None:

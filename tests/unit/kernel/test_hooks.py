@@ -37,7 +37,8 @@ BEST = [
     "fentry:tcp_v6_rcv",
 ]
 KPROBES = [name.replace("fentry", "kprobe") for name in BEST]
-DEVICE = ["tracepoint:net_dev_queue", "tracepoint:netif_receive_skb"]
+DEVICE = ["tp_btf:net_dev_queue", "tp_btf:netif_receive_skb"]
+DEVICE_WITHOUT_BTF = ["tracepoint:net_dev_queue", "tracepoint:netif_receive_skb"]
 
 
 class Kernel:
@@ -85,7 +86,8 @@ def chosen(
             id="fentry with six parameters",
         ),
         pytest.param(kernel_with(Kind.KPROBE), KPROBES, id="only kprobes"),
-        pytest.param(kernel_with(Kind.RAW_TRACEPOINT), DEVICE, id="only tracepoints"),
+        pytest.param(kernel_with(Kind.BTF_TRACEPOINT), DEVICE, id="only tracepoints"),
+        pytest.param(kernel_with(Kind.RAW_TRACEPOINT), DEVICE_WITHOUT_BTF, id="only raw tracepoints"),
         pytest.param(kernel_with(*NEWER), BEST, id="only fentry"),
         pytest.param(
             kernel_with(*NEWER, Kind.RAW_TRACEPOINT, without=TOO_MANY),
@@ -94,7 +96,7 @@ def chosen(
         ),
         pytest.param(
             kernel_with(*EVERYTHING, without=["fentry:tcp_v6_rcv", "kprobe:tcp_v6_rcv"]),
-            [*BEST[:4], "tracepoint:netif_receive_skb"],
+            [*BEST[:4], "tp_btf:netif_receive_skb"],
             id="one receiver cannot be attached",
         ),
         pytest.param(
@@ -186,7 +188,11 @@ def test_a_better_way_that_its_neighbour_lacks_is_told_with_that_reason() -> Non
     assert [reason for _, reason in ipv4.refused] == [
         "fentry:tcp_v4_rcv: the device shows all of this direction or none, and it is needed for 'receive: IPv6'"
     ]
-    assert [reason for _, reason in ipv6.refused] == ["fentry:tcp_v6_rcv: no", "kprobe:tcp_v6_rcv: no"]
+    assert [reason for _, reason in ipv6.refused] == [
+        "fentry:tcp_v6_rcv: no",
+        "kprobe:tcp_v6_rcv: no",
+        "tp_btf:netif_receive_skb: no",
+    ]
 
 
 def test_a_way_that_could_be_stays_where_the_device_cannot() -> None:
@@ -229,7 +235,8 @@ def test_nothing_that_can_be_attached_is_an_error_with_every_reason() -> None:
 
     assert str(caught.value) == (
         "cannot trace 'send: IPv4, from a socket': "
-        "fentry:ip_queue_xmit: no; kprobe:ip_queue_xmit: no; tracepoint:net_dev_queue: no"
+        "fentry:ip_queue_xmit: no; kprobe:ip_queue_xmit: no; tp_btf:net_dev_queue: no; "
+        "tracepoint:net_dev_queue: no"
     )
     assert caught.value.hint == "run 'tcpio doctor' to see what this kernel offers, or choose another --attach"
     assert caught.value.exit_code == 3

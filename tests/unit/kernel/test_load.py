@@ -82,12 +82,26 @@ def attach(*hooks: Hook) -> Attached:
 def test_programs_are_loaded_each_for_its_hook(kernel: FakeKernel) -> None:
     with attach(*HOOKS, FEXIT):
         assert kernel.named("load_program") == [
-            (syscall.PROG_TYPE_TRACING, b"code of run_tcp_v4_rcv", 24, BTF.find_function_id("tcp_v4_rcv")),
+            (syscall.PROG_TYPE_TRACING, b"code of run_tcp_v4_rcv", 24, BTF.find_id("tcp_v4_rcv")),
             (syscall.PROG_TYPE_KPROBE, b"code of run_tcp_v6_rcv", 0, 0),
             (syscall.PROG_TYPE_RAW_TRACEPOINT, b"code of run_net_dev_queue", 0, 0),
-            (syscall.PROG_TYPE_TRACING, b"code of run_tcp_make_synack", 25, BTF.find_function_id("tcp_make_synack")),
+            (syscall.PROG_TYPE_TRACING, b"code of run_tcp_make_synack", 25, BTF.find_id("tcp_make_synack")),
         ]
         assert kernel.named("attach_raw_tracepoint") == []
+
+
+def test_a_typed_tracepoint_is_loaded_by_its_type_and_attached_without_a_name(kernel: FakeKernel) -> None:
+    with attach(Hook(Kind.BTF_TRACEPOINT, "netif_receive_skb")) as attached:
+        (loaded,) = kernel.named("load_program")
+        attached.attach()
+
+        assert loaded == (
+            syscall.PROG_TYPE_TRACING,
+            b"code of run_netif_receive_skb",
+            23,
+            BTF.find_id("btf_trace_netif_receive_skb"),
+        )
+        assert kernel.named("attach_raw_tracepoint") == [(kernel.fds[2], None)]
 
 
 def test_programs_run_only_when_attached(kernel: FakeKernel) -> None:

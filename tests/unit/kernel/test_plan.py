@@ -2,6 +2,7 @@
 """What to attach on a made-up kernel."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tcpio.kernel import plan as plan_module
 from tcpio.kernel.btf import Btf
 from tcpio.kernel.hooks import Direction, Hook, Kind, Rung
 from tcpio.kernel.plan import make_plan, read_kernel_types
+from tcpio.kernel.source import Source
 from tcpio.schema.support import YES, Support, Verdict
 from tests.unit.kernel.btf_blob import Kernel
 
@@ -95,3 +97,61 @@ def test_an_empty_environment_variable_names_no_file(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("TCPIO_BTF", "")
 
     assert read_kernel_types(None).find_member("sk_buff", "sk") is not None
+
+
+class Loads:
+    """A compiler, and a kernel that refuses some programs.
+
+    Args:
+        refuses: Tells of a source's text whether it does.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, refuses: Callable[[str], bool]) -> None:
+        self.log: list[str] = []
+        self._refuses = refuses
+        monkeypatch.setattr(plan_module, "start_compiling", self._start)
+        monkeypatch.setattr(plan_module, "Attached", self._load)
+
+    def _start(self, source: Source) -> Callable[[], str]:
+        self.log.append("typed" if source.follows_pointers else "cautious")
+        return lambda: source.text
+
+    def _load(self, text: str, _programs: object, _btf: Btf) -> str:
+        if self._refuses(text):
+            raise UnsupportedKernel("the kernel refuses the program")
+        return text
+
+
+def loaded(monkeypatch: pytest.MonkeyPatch, kind: Kind) -> object:
+    Asked(monkeypatch, kind)
+    return make_plan(None, rung=None, directions=BOTH).start_loading("r->lport == 7")()
+
+
+@pytest.mark.usefixtures("kernel")
+def test_programs_follow_pointers_where_the_kernel_lets_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = Loads(monkeypatch, lambda _: False)
+
+    assert "r->lport == 7" in str(loaded(monkeypatch, Kind.BTF_TRACEPOINT))
+    assert loads.log == ["typed"]
+
+
+@pytest.mark.usefixtures("kernel")
+def test_programs_that_are_refused_for_their_pointers_do_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = Loads(monkeypatch, lambda text: "#define TCPIO_TYPED 1" in text)
+
+    assert "r->lport == 7" in str(loaded(monkeypatch, Kind.BTF_TRACEPOINT))
+    assert loads.log == ["typed", "cautious"]
+
+
+@pytest.mark.usefixtures("kernel")
+@pytest.mark.parametrize(
+    ("kind", "tried"), [(Kind.BTF_TRACEPOINT, ["typed", "cautious"]), (Kind.RAW_TRACEPOINT, ["cautious"])]
+)
+def test_what_is_refused_for_something_else_is_an_error(
+    kind: Kind, tried: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads = Loads(monkeypatch, lambda _: True)
+    with pytest.raises(UnsupportedKernel, match=r"^the kernel refuses the program$"):
+        loaded(monkeypatch, kind)
+
+    assert loads.log == tried

@@ -93,6 +93,32 @@ def test_a_raw_tracepoint_reads_its_arguments_whether_btf_names_them_or_not() ->
     assert arguments(hook, ("other", "skb")) == ("(void *)ctx->args[1]",)
 
 
+def test_a_typed_tracepoint_reads_its_arguments_as_fentry_does() -> None:
+    assert arguments(Hook(Kind.BTF_TRACEPOINT, "net_dev_queue"), None) == ("(void *)ctx[0]",)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "follows"),
+    [
+        ((Kind.FENTRY, Kind.FEXIT, Kind.BTF_TRACEPOINT), True),
+        ((Kind.FENTRY, Kind.KPROBE), False),
+        ((Kind.RAW_TRACEPOINT,), False),
+    ],
+)
+def test_pointers_are_followed_where_all_types_are_known(kinds: tuple[Kind, ...], follows: bool) -> None:  # noqa: FBT001
+    targets = {
+        Kind.FEXIT: "tcp_make_synack",
+        Kind.BTF_TRACEPOINT: "net_dev_queue",
+        Kind.RAW_TRACEPOINT: "net_dev_queue",
+    }
+    hooks = tuple(Hook(kind, targets.get(kind, "tcp_v4_rcv")) for kind in kinds)
+    source = make_source(Kernel().btf(), hooks, "1")
+    cautious = make_source(Kernel().btf(), hooks, "1", may_follow_pointers=False)
+
+    assert (source.follows_pointers, f"#define TCPIO_TYPED {follows:d}\n" in source.text) == (follows, True)
+    assert (cautious.follows_pointers, "#define TCPIO_TYPED 0\n" in cautious.text) == (False, True)
+
+
 def test_a_tracepoints_arguments_are_named_by_what_calls_its_programs() -> None:
     blob = Blob()
     blob.function("__traceiter_tcp_send_reset", ("__data", "sk", "skb__nullable", "reason"), blob.pointer())
