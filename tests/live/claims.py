@@ -15,13 +15,12 @@ from itertools import pairwise
 
 import pytest
 
-from tests.live.frames import STRANGER
 from tests.live.kinds import CLIENT, KINDS, SERVER, Kind, repeated
 from tests.live.links import MTU
 from tests.live.recorded import EndRecorded, Recorded, by_flow, differences, made_by, scenario_of
 from tests.live.recorder import ALL, MIDDLE
 from tests.live.segments import RECEIVE, SEND, Segment
-from tests.live.topologies import IPV4, IPV6, MAPPED, routed
+from tests.live.topologies import IPV4, IPV6, MAPPED, STRANGER, routed
 
 _FLOOD = 300_000  # segments: fewer may show nothing of what the kernel skips
 _IPV4_MOST = 0xFFFF  # bytes that IPv4's header can say

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 from tests.live.namespaces import wait_until
 from tests.live.peers import Peers
-from tests.live.topologies import IPV4, IPV6
+from tests.live.topologies import IPV4, IPV6, STRANGER
 
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 
 _ETHERNET_MINIMUM = 60  # without the checksum
 _ETH_P = {IPV4: 0x0800, IPV6: 0x86DD}
-STRANGER = {IPV4: "192.0.2.77", IPV6: "2001:db8:1::77"}
-"""Behind the router, and nobody's: by family."""
 
 
 def _checksum(data: bytes) -> int:

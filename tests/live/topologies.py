@@ -15,6 +15,9 @@ IPV6 = "ipv6"
 MAPPED = "mapped"
 """IPv4 through AF_INET6 sockets."""
 
+STRANGER = {IPV4: "192.0.2.77", IPV6: "2001:db8:1::77"}
+"""Behind the router, and nobody's: by family."""
+
 
 @dataclass(frozen=True)
 class End:
@@ -146,6 +149,8 @@ def routed(has_super_segments: bool) -> Iterator[Network]:  # noqa: FBT001  as T
         )
         router.set("ipv4/ip_forward", 1)
         router.set("ipv6/conf/all/forwarding", 1)
+        # What is sent to nobody is dropped in silence: that nobody is there, the server would take for an end.
+        router.ip(*(f"route add blackhole {address}" for address in STRANGER.values()))
         yield Network(client, server, router, router)
 
 
