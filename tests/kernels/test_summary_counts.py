@@ -29,7 +29,7 @@ def folder(counting_kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) ->
     made = tmp_path_factory.mktemp(counting_kernel.name)
     try:
         image = counting_kernel.find_image()
-        command = [sys.executable, "-m", "tests.live.counted", str(OUTPUT), RUNG]
+        command = [sys.executable, "-m", "tests.live.counted", str(OUTPUT), RUNG, "--own-machine"]
         run_in_vm(image, command, made, minutes=_MINUTES)
     except (NotObtainable, VmFailed) as failure:
         pytest.fail(str(failure), pytrace=False)

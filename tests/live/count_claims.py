@@ -13,23 +13,6 @@ from tcpio.schema.counters import COUNTERS
 Counts = Callable[[str], dict[str, Any]]
 """Gives what was counted in one of the runs."""
 
-UNMOVED = {
-    "tracepoint": {"TcpCurrEstab"},
-    "fentry": {
-        "TcpCurrEstab",  # it moves, and back
-        "TcpExtTCPMemoryPressures",  # a matter of the whole machine
-        "TcpExtTCPRenoRecovery",
-        "TcpExtTCPSpuriousRTOs",
-        "TcpExtTCPBacklogDrop",
-        "TcpExtTCPACKSkippedPAWS",
-        "TcpExtTCPACKSkippedSynRecv",
-        "TcpExtTCPACKSkippedFinWait2",
-        "TcpExtTCPACKSkippedTimeWait",
-        "TcpExtTCPSlowStartRetrans",
-    },
-}
-"""By the way to attach: counters that are offered as exact, and that the traffic here may not move: untested."""
-
 _OFFERED = {
     "tracepoint": {
         *("SocketBytesSent", "SocketMessagesSent", "SocketBytesReceived", "SocketMessagesReceived"),
@@ -57,7 +40,11 @@ def counts(folder: Path, rung: str) -> Counts:
 
 
 def test_all_traffic_could_be_made(counts: Counts) -> None:
-    assert counts("all")["made"]["failures"] == {}
+    made = counts("all")["made"]
+
+    assert made["failures"] == {}
+    if made["lacking"]:
+        pytest.skip("; ".join(f"{name}: {reason}" for name, reason in made["lacking"].items()))
 
 
 def test_counters_are_offered(counts: Counts, rung: str) -> None:
@@ -84,10 +71,10 @@ def test_sums_of_exact_counters_are_the_kernels(counts: Counts) -> None:
     assert all(gap > 0 for gap in lacking.values()), lacking
 
 
-def test_the_traffic_moved_what_is_compared(counts: Counts, rung: str) -> None:
+def test_the_traffic_moved_what_is_compared(counts: Counts) -> None:
     run = counts("all")
 
-    assert {key for key in exact_of(run) if not run["counted"][key]} <= UNMOVED[rung]
+    assert {key for key in exact_of(run) if not run["counted"][key]} == set()
 
 
 def test_there_was_room(counts: Counts) -> None:

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Count in namespaces of its own, beside the kernel: ``python3 -m tests.live.counted FOLDER RUNG [NAME...]``."""
 
+import argparse
 import json
 import os
-import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -20,7 +22,8 @@ from tcpio.kernel.hooks import Rung
 from tcpio.schema.bucket import parse_by
 from tcpio.schema.counters import COUNTERS, Counter, find_counters
 from tcpio.schema.sums import Closed, Sums
-from tests.live import lossy_traffic, odd_traffic, plain_traffic
+from tests.live import counter_traffic, lossy_traffic, odd_traffic, plain_traffic
+from tests.live.counter_traffic import Lacking
 from tests.live.namespaces import Namespace, run
 from tests.live.peers import Peers
 from tests.live.termination import ending_by
@@ -56,7 +59,19 @@ TRAFFIC: tuple[Callable[[Peers], None], ...] = (
     odd_traffic.backlog,
     odd_traffic.peeked,
     odd_traffic.reset_attempt,
+    counter_traffic.recovery_without_sack,
+    counter_traffic.lost_flight,
+    counter_traffic.lost_acknowledgments,
+    counter_traffic.full_backlog,
+    counter_traffic.skipped_acknowledgments,
+    counter_traffic.skipped_acknowledgments_of_requests,
+    counter_traffic.random_loss,
 )
+OF_MACHINE = (counter_traffic.memory_pressure,)
+"""Concerns all that runs on the machine: only for one of the tests' own."""
+
+Make = Callable[[Network], AbstractContextManager[dict[str, Any]]]
+"""Makes traffic, and tells what the programs know, for as long as the connections stay that are open yet."""
 
 _FIRST_PORT = 20000
 _STEERED_BYTES = 290_000_003
@@ -64,14 +79,17 @@ _SHORT = 5003
 _POLL_S = 0.1
 
 
-def make_all(network: Network) -> dict[str, Any]:
-    """Make all traffic by all families, and tell what the programs know."""
-    made: dict[str, Any] = {"sent": 0, "unread": 0, "spliced": 0, "connections": [], "failures": {}}
-    for number, make in enumerate(TRAFFIC):
+@contextmanager
+def make_all(network: Network, *, is_own_machine: bool = False) -> Iterator[dict[str, Any]]:
+    """Make all traffic by all families; then have a connection."""
+    made: dict[str, Any] = {"sent": 0, "unread": 0, "spliced": 0, "connections": [], "failures": {}, "lacking": {}}
+    for number, make in enumerate((*TRAFFIC, *(OF_MACHINE if is_own_machine else ()))):
         for offset, family in enumerate((IPV4, IPV6, MAPPED)):
             peers = Peers(network, family, _FIRST_PORT + 100 * (3 * number + offset))
             try:
                 make(peers)
+            except Lacking as lacking:
+                made["lacking"][make.__name__] = str(lacking)
             except Exception:  # noqa: BLE001  the rest still moves counters
                 made["failures"][f"{make.__name__} {family}"] = traceback.format_exc()
             peers.settle()
@@ -79,10 +97,15 @@ def make_all(network: Network) -> dict[str, Any]:
             made["unread"] += peers.counts.get("unread", 0)
             made["spliced"] += peers.counts.get("spliced", 0)
             made["connections"] += [[facts.cport, facts.sport, facts.up, facts.down] for facts in peers.connections]
-    return made
+    peers = Peers(network, IPV4, _FIRST_PORT - 100)
+    with peers.listening() as listener:
+        pair = peers.pair(listener)
+        yield made
+        pair.close()
 
 
-def make_steered(network: Network) -> dict[str, Any]:
+@contextmanager
+def make_steered(network: Network) -> Iterator[dict[str, Any]]:
     """Make over 300 000 segments, whose receipt is steered to both CPUs: softirqs interrupt what sends."""
     namespace = network.client.namespace
     namespace.ip("link set dev lo gso_max_segs 1 mtu 1500")
@@ -95,7 +118,7 @@ def make_steered(network: Network) -> dict[str, Any]:
         pair.down(_STEERED_BYTES // 2)
         pair.close()
     peers.settle()
-    return {"failures": {}}
+    yield {"failures": {}}
 
 
 def _steer(cpus: str) -> None:
@@ -108,7 +131,8 @@ def _steer(cpus: str) -> None:
             run("umount", folder)
 
 
-def make_short(network: Network) -> dict[str, Any]:
+@contextmanager
+def make_short(network: Network) -> Iterator[dict[str, Any]]:
     """Make connections by the thousand, each of which ends."""
     peers = Peers(network, IPV4, _FIRST_PORT)
     with peers.listening() as listener:
@@ -117,7 +141,7 @@ def make_short(network: Network) -> dict[str, Any]:
             pair.up(7)
             pair.close()
     peers.settle()
-    return {"failures": {}, "connections": _SHORT, "sent": 7 * _SHORT}
+    yield {"failures": {}, "connections": _SHORT, "sent": 7 * _SHORT}
 
 
 class Count:
@@ -195,7 +219,7 @@ class Count:
 
 SEGMENTS = find_counters("TcpInSegs,TcpOutSegs,TcpRetransSegs,TcpCurrEstab")
 
-RUNS: dict[str, tuple[Callable[[Network], dict[str, Any]], tuple[Counter, ...], str, bool]] = {
+RUNS: dict[str, tuple[Make, tuple[Counter, ...], str, bool]] = {
     "all": (make_all, ALL, "tuple", False),
     "short": (make_short, ALL, "tuple", True),
     "steered": (make_steered, SEGMENTS, "lport", False),
@@ -203,24 +227,32 @@ RUNS: dict[str, tuple[Callable[[Network], dict[str, Any]], tuple[Counter, ...], 
 """Name -> the traffic, the counters, what makes a bucket, and whether it ends with its socket."""
 
 
-def count(rung: str, name: str) -> dict[str, Any]:
+def count(rung: str, name: str, *, is_own_machine: bool) -> dict[str, Any]:
     """Count in a namespace while traffic is made in it."""
     make, counters, by, on_close = RUNS[name]
+    if make is make_all:
+        make = partial(make_all, is_own_machine=is_own_machine)
     with loopback(has_super_segments=True) as network:
         inode = network.client.namespace.inode
         wanted = Between("netns", inode, inode)
         counting = Counting(counters, parse_by(by), wanted, rung=Rung(rung), on_close=on_close)
         count = Count(network.client.namespace, counting)
-        with count.summing, count:
-            return count.end(make(network))
+        with count.summing, count, make(network) as made:
+            return count.end(made)
 
 
 def main() -> int:
     """Write what was counted by a way to attach to RUNG-NAME.json, for all runs or those named."""
-    folder, rung, *names = sys.argv[1:]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("rung")
+    parser.add_argument("names", nargs="*", default=list(RUNS))
+    parser.add_argument("--own-machine", action="store_true")
+    given = parser.parse_args()
     with ending_by(_end):
-        for name in names or RUNS:
-            Path(folder, f"{rung}-{name}.json").write_text(json.dumps(count(rung, name), indent=1))
+        for name in given.names:
+            counted = count(given.rung, name, is_own_machine=given.own_machine)
+            (given.folder / f"{given.rung}-{name}.json").write_text(json.dumps(counted, indent=1))
     return 0
 
 

@@ -97,7 +97,7 @@ def broken_headers(peers: Peers) -> None:
         pair = peers.pair(listener)
         send_raw(peers, 40004, peers.port, _ACK, words=4)
         _until_counted(peers, "TcpInErrs", before)
-        send_raw(peers, pair.facts.cport, peers.port, _SYN, seq=_next_sequence(pair.client))
+        send_raw(peers, pair.facts.cport, peers.port, _SYN, seq=next_sequence(pair.client))
         _until_counted(peers, "TcpInErrs", before + 1)
         pair.close()
 
@@ -108,8 +108,7 @@ def old_timestamps(peers: Peers) -> None:
     with peers.listening() as listener:
         pair = peers.pair(listener)
         pair.up(37)
-        now = struct.unpack("I", pair.client.getsockopt(socket.IPPROTO_TCP, _TCP_TIMESTAMP, 4))[0]
-        old = struct.pack("!BBBBII", 1, 1, 8, 10, (now - _LONG_AGO) % (1 << 32), 0)
+        old = old_timestamp(pair.client)
         for _ in range(3):
             send_raw(peers, pair.facts.cport, peers.port, _ACK, options=old, payload=b"!!")
         _until_counted(peers, "TcpExtPAWSEstab", before + 2)
@@ -203,8 +202,14 @@ def reset_attempt(peers: Peers) -> None:
     _until_counted(peers, "TcpAttemptFails", before)
 
 
-def _next_sequence(sock: socket.socket) -> int:
-    # Anything in the window will do for a SYN.
+def old_timestamp(sock: socket.socket) -> bytes:
+    """Give the option of a segment that the socket would have sent long ago (RFC 7323, 3)."""
+    now = struct.unpack("I", sock.getsockopt(socket.IPPROTO_TCP, _TCP_TIMESTAMP, 4))[0]
+    return struct.pack("!BBBBII", 1, 1, 8, 10, (now - _LONG_AGO) % (1 << 32), 0)
+
+
+def next_sequence(sock: socket.socket) -> int:
+    """Give the sequence number of what the socket sends next."""
     sock.setsockopt(socket.IPPROTO_TCP, 19, 1)  # TCP_REPAIR
     sock.setsockopt(socket.IPPROTO_TCP, 20, 2)  # TCP_REPAIR_QUEUE: TCP_SEND_QUEUE
     sequence = struct.unpack("I", sock.getsockopt(socket.IPPROTO_TCP, 21, 4))[0]  # TCP_QUEUE_SEQ
