@@ -202,19 +202,17 @@ static __always_inline void set_segment(struct tcp_bucket *b, const struct tcp_r
 static __always_inline void set_packet(struct tcp_bucket *b, struct sk_buff *skb, const u8 *ip, u8 dir, u32 netns)
 {
 	struct tcp_record r = { .dir = dir, .netns = netns };
-	u32 before, pulled;	/* before is negative where the IP header was pulled */
-	struct sk_buff buff;
+	u32 before = ip - READ(skb->data), len = READ(skb->len);	/* before is negative where the IP header was pulled */
+	u32 linear = len - READ(skb->data_len), pulled;	/* no whole struct sk_buff, since the stack has no room */
 	u16 protocol;
 	u8 version;
 
-	READ_ALL(buff, skb);
 	READ_ALL(version, ip);
 	__builtin_memset(b, 0, sizeof(*b));
 	b->netns = netns;
-	before = ip - buff.data;
 	protocol = version >> 4 == 4 ? bpf_htons(ETH_P_IP) : version >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : 0;
-	pulled = read_packet(&r, protocol, ip, buff.len - before);
-	if (pulled && has_header(&buff, before + pulled))
+	pulled = read_packet(&r, protocol, ip, len - before);
+	if (pulled && linear >= before + pulled + TH_LEN)
 		set_segment(b, &r);
 }
 
