@@ -32,6 +32,18 @@ HOST_COUNTER(IpExt, InNoRoutes, "InNoRoutes", packets, "without a route: ip_rcv_
 COUNTER(Ip6, InReceives, "InReceives", packets, "received, GRO's super-segments as one: ip6_rcv_core()")
 COUNTER(Ip6, InDelivers, "InDelivers", packets, "handed to TCP: ip6_protocol_deliver_rcu()")
 COUNTER(Ip6, OutRequests, "OutRequests", packets, "TCP's, handed to IP: ip6_xmit()")
+HOST_COUNTER(Ip6, OutForwDatagrams, "OutForwDatagrams", packets, "forwarded: ip6_forward()")
+HOST_COUNTER(Ip6, InNoRoutes, "InNoRoutes", packets, "without a route: ip6_pkt_drop()")
+HOST_COUNTER(Ip6, InAddrErrors, "InAddrErrors", packets, "for or from an address that cannot be: ip6_pkt_drop(), ip6_forward()")
+HOST_COUNTER(Ip6, InUnknownProtos, "InUnknownProtos", packets, "of a protocol that nobody handles: ip6_protocol_deliver_rcu()")
+HOST_COUNTER(Ip6, InDiscards, "InDiscards", packets, "dropped for want of memory, or by policy: ip6_rcv_core(), ip6_protocol_deliver_rcu()")
+HOST_COUNTER(Ip6, ReasmTimeout, "ReasmTimeout", packets, "of which fragments did not come in time: ip6frag_expire_frag_queue()")
+HOST_COUNTER(Ip6, ReasmReqds, "ReasmReqds", fragments, "to be put together: ipv6_frag_rcv()")
+HOST_COUNTER(Ip6, ReasmOKs, "ReasmOKs", packets, "put together: ip6_frag_reasm()")
+HOST_COUNTER(Ip6, ReasmFails, "ReasmFails", packets, "not put together: ip6_frag_queue(), ip6frag_expire_frag_queue()")
+HOST_COUNTER(Ip6, FragOKs, "FragOKs", packets, "cut into fragments: ip6_fragment()")
+HOST_COUNTER(Ip6, FragFails, "FragFails", packets, "not cut into fragments: ip6_fragment()")
+HOST_COUNTER(Ip6, FragCreates, "FragCreates", fragments, "made: ip6_fragment()")
 
 /* include/uapi/linux/snmp.h: tcp mib definitions. */
 COUNTER(Tcp, ActiveOpens, "ActiveOpens", connections, "begun here: tcp_connect()")
