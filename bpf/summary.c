@@ -669,6 +669,10 @@ static __always_inline int on_inet_sock_set_state(void *ctx, struct sock *sk, in
 		return 0;
 	}
 	set_socket(&b, sk);
+#if TCPIO_ON_CLOSE
+	if (how & OF_BIRTH)	/* whatever is counted: its end is told of, and when it began */
+		find_sums(&b, how);
+#endif
 	if (is_entered && oldstate != TCP_ESTABLISHED)
 		add_to(&b, how, SLOT_TcpCurrEstab, 1);
 	else if (is_current(oldstate) && !is_current(newstate))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.bench import programs, recordings, rendering, side_by_side, sorting, start, summaries
+from tests.bench import closing, programs, recordings, rendering, side_by_side, sorting, start, summaries
 from tests.bench.tables import say
 from tests.bench.traffic import Load
 
@@ -24,12 +24,13 @@ BULK = Load("super-segments, as fast as they go", ("-n", "12G"), has_super_segme
 LOADS = {"full": FULL, "steady": STEADY, "bulk": BULK}
 
 
-def find_parts(rounds: int, records: int) -> dict[str, Callable[[], None]]:
+def find_parts(rounds: int, records: int, connections: int) -> dict[str, Callable[[], None]]:
     """Give what can be measured, by name.
 
     Args:
         rounds: Of each consumer on each load.
         records: That are replayed.
+        connections: That come and go.
     """
     return {
         **{name: partial(side_by_side.measure, load, rounds) for name, load in LOADS.items()},
@@ -39,10 +40,11 @@ def find_parts(rounds: int, records: int) -> dict[str, Callable[[], None]]:
         "sort": partial(sorting.measure, rounds),
         "recordings": partial(recordings.measure, records),
         "summary": partial(summaries.measure, rounds),
+        "closing": partial(closing.measure, connections),
     }
 
 
-PARTS = tuple(find_parts(0, 0))
+PARTS = tuple(find_parts(0, 0, 0))
 
 
 def main() -> int:
@@ -56,6 +58,13 @@ def main() -> int:
         metavar="N",
         help=f"that are replayed (default: {recordings.RECORDS})",
     )
+    parser.add_argument(
+        "--connections",
+        type=int,
+        default=closing.CONNECTIONS,
+        metavar="N",
+        help=f"that come and go (default: {closing.CONNECTIONS})",
+    )
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of each consumer on each load (default: 3)")
     args = parser.parse_args()
     if unknown := set(args.parts) - set(PARTS):
@@ -64,7 +73,7 @@ def main() -> int:
         signal.signal(number, signal.default_int_handler)
     try:
         say(f"{_machine()}; medians, (least..most)")
-        for name, measure in find_parts(args.rounds, args.records).items():
+        for name, measure in find_parts(args.rounds, args.records, args.connections).items():
             if name in (args.parts or PARTS):
                 measure()
     except KeyboardInterrupt:

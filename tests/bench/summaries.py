@@ -182,9 +182,8 @@ def _memory(namespace: Namespace, folder: Path) -> None:
         watcher = _Watcher(" ".join(words), command, _COUNTING)
         with _watching(watcher, namespace, folder) as program:
             maps = sum(info.get("memlock", 0) for info in _fdinfo(program.process.pid) if "map_id" in info)
-            status = Path(f"/proc/{program.process.pid}/status").read_text()
-        resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
-        rows.append([watcher.name, f"{maps / 1e6:.1f}", f"{resident * 1024 / 1e6:.0f}"])
+            resident = program.resident
+        rows.append([watcher.name, f"{maps / 1e6:.1f}", f"{resident / 1e6:.0f}"])
     show(f"memory for {_BUCKETS} buckets", ["", "maps, MB", "tcpio itself, MB"], rows)
 
 

@@ -67,6 +67,18 @@ class Program:
         """What it has said on stderr so far."""
         return self.stderr_path.read_text(errors="replace")
 
+    @property
+    def resident(self) -> int:
+        """Bytes of memory that it has, as long as it runs."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")) * 1024
+
+    @property
+    def cpu_s(self) -> float:
+        """Seconds of CPU time that it has taken, as long as it runs."""
+        after_name = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime: proc(5)
+
     def wait_for(self, text: str) -> None:
         """Wait until it says this on stderr.
 

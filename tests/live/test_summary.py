@@ -20,6 +20,7 @@ from tests.live.namespaces import wait_until
 from tests.live.peers import Peers
 from tests.live.plain_traffic import bulk, resets
 from tests.live.programs import CHECKOUT, TCPIO, Program
+from tests.live.short_connections import SIZE, make_in
 from tests.live.topologies import IPV4, IPV6, Network, veth
 
 READY = "tcpio: counting by tracepoint, network namespace"
@@ -342,17 +343,18 @@ def test_a_signal_is_passed_on_to_the_program(network: Network, tmp_path: Path) 
     assert "No packets were accepted" in (tmp_path / "out").read_text()
 
 
-def test_what_belongs_to_no_socket_is_the_kernel_s_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("family", "block"), [(IPV4, "Ip"), (IPV6, "Ip6")])
+def test_what_belongs_to_no_socket_is_the_kernel_s_own(tmp_path: Path, family: str, block: str) -> None:
     with veth(False) as network, _counting(network, tmp_path, "-f", "jsonl") as summary:  # noqa: FBT003  as Topology
         with _deltas(network) as counted, network.client.namespace.entered():
-            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            sender.sendto(bytes(2 * _MTU), (network.server.addresses[IPV4], 9))
+            sender = socket.socket(socket.AF_INET if family == IPV4 else socket.AF_INET6, socket.SOCK_DGRAM)
+            sender.sendto(bytes(2 * _MTU), (network.server.addresses[family], 9))
             sender.close()
         summary.program.stop()
     (host,) = summary.objects("host")
 
-    assert host["IpFragCreates"] == counted["IpFragCreates"] == 3
-    assert host["IpFragOKs"] == counted["IpFragOKs"] == 1
+    assert host[f"{block}FragCreates"] == counted[f"{block}FragCreates"] == 3
+    assert host[f"{block}FragOKs"] == counted[f"{block}FragOKs"] == 1
 
 
 def test_buckets_that_find_no_room_are_counted_in_other(network: Network, tmp_path: Path) -> None:
@@ -367,6 +369,21 @@ def test_buckets_that_find_no_room_are_counted_in_other(network: Network, tmp_pa
     assert summary.total("TcpOutSegs", "bucket", "other") == counted["TcpOutSegs"]
     assert other["overflowed"] > 0
     assert "times no room for a bucket (see --max-buckets)" in summary.program.said
+
+
+def test_memory_stays_as_it_is_while_sockets_come_and_go(network: Network, tmp_path: Path) -> None:
+    steps = (5003, 25_013)
+    words = ("-f", "jsonl", "--on-close", "--max-buckets", str(sum(steps)), "--counters", "Socket")
+    with _counting(network, tmp_path, *words) as summary:
+        resident = [summary.program.resident for _ in make_in(network.client.namespace, steps)]
+        assert summary.program.stop() == 0
+    closed = summary.objects("closed")
+
+    assert resident[1] - resident[0] < 150 * 2 * steps[1]  # bytes: less than is known of so many sockets
+    assert len(closed) == 2 * sum(steps)
+    assert all(one["lifetime_ns"] for one in closed)
+    assert summary.total("SocketBytesSent", "closed") == SIZE * sum(steps)
+    assert summary.program.said.splitlines()[-1] == f"tcpio: {2 * sum(steps)} sockets closed, 0 still open"
 
 
 def test_counters_beside_lines_are_exact_though_lines_are_lost(network: Network, tmp_path: Path) -> None:
