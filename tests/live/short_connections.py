@@ -6,18 +6,17 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 
-from tests.live.namespaces import Namespace
+from tests.live.namespaces import Namespace, wait_until
 from tests.live.programs import CHECKOUT
 
 SIZE = 7
 """Bytes that each carries, in one direction."""
 
 _MOST_IN_TIME_WAIT = 20_000
-_ADDRESSES = 250  # of the server: each has all ports of the client for itself
 
 
 def make_in(namespace: Namespace, steps: Sequence[int]) -> Iterator[int]:
-    """Make connections in a process of their own, and give how many there have been after each step."""
+    """Make connections in a process of their own, and give how many have come and gone after each step."""
     namespace.set("ipv4/tcp_max_tw_buckets", _MOST_IN_TIME_WAIT)
     command = [sys.executable, "-m", "tests.live.short_connections", *map(str, steps)]
     with namespace.entered():
@@ -27,7 +26,9 @@ def make_in(namespace: Namespace, steps: Sequence[int]) -> Iterator[int]:
             assert process.stdin
             assert process.stdout
             for _ in steps:
-                yield int(process.stdout.readline())
+                made = int(process.stdout.readline())
+                wait_until(namespace.has_quiet_tcp, "all sockets closed")
+                yield made
                 process.stdin.write("\n")
                 process.stdin.flush()
         finally:
@@ -35,8 +36,12 @@ def make_in(namespace: Namespace, steps: Sequence[int]) -> Iterator[int]:
 
 
 def _connect(listener: socket.socket, number: int) -> None:
-    address = (f"127.0.0.{1 + number % _ADDRESSES}", listener.getsockname()[1])
-    with socket.create_connection(address) as client, listener.accept()[0] as server:
+    # Each from an address of its own: a connection with the ends of one that closed just before is another matter.
+    source = f"127.{1 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
+    with (
+        socket.create_connection(listener.getsockname(), source_address=(source, 0)) as client,
+        listener.accept()[0] as server,
+    ):
         client.send(bytes(SIZE))
         client.shutdown(socket.SHUT_WR)
         while server.recv(SIZE):
@@ -46,7 +51,7 @@ def _connect(listener: socket.socket, number: int) -> None:
 def _main() -> None:
     # Each argument is how many there are to be before the next line is written, and one is read.
     made = 0
-    with socket.create_server(("0.0.0.0", 0)) as listener:  # noqa: S104  of a namespace of its own
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         for wanted in map(int, sys.argv[1:]):
             for _ in range(wanted):
                 _connect(listener, made)

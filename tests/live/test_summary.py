@@ -372,14 +372,14 @@ def test_buckets_that_find_no_room_are_counted_in_other(network: Network, tmp_pa
 
 
 def test_memory_stays_as_it_is_while_sockets_come_and_go(network: Network, tmp_path: Path) -> None:
-    steps = (5003, 25_013)
+    steps = (3001, 17_011)
     words = ("-f", "jsonl", "--on-close", "--max-buckets", str(sum(steps)), "--counters", "Socket")
     with _counting(network, tmp_path, *words) as summary:
         resident = [summary.program.resident for _ in make_in(network.client.namespace, steps)]
         assert summary.program.stop() == 0
     closed = summary.objects("closed")
 
-    assert resident[1] - resident[0] < 150 * 2 * steps[1]  # bytes: less than is known of so many sockets
+    assert resident[1] - resident[0] < 200 * 2 * steps[1]  # bytes: less than is written of so many sockets
     assert len(closed) == 2 * sum(steps)
     assert all(one["lifetime_ns"] for one in closed)
     assert summary.total("SocketBytesSent", "closed") == SIZE * sum(steps)
