@@ -89,10 +89,13 @@ def _ipv6(row: Row) -> Row:
     return replace(row, is_ipv6=True)
 
 
+def _of_tcp(row: Row) -> Row:
+    return replace(row, is_ipv6=True, doubt="TCP's packets alone; ip -s and nstat count all")
+
+
 _SENT = "TcpOutSegs TcpOutRsts TcpExtTCPOrigDataSent"
 _LISTEN = "TcpExtListenOverflows TcpExtListenDrops"
 _SKIPPED = " ".join(f"TcpExtTCPACKSkipped{why}" for why in ("SynRecv", "PAWS", "Seq", "FinWait2", "TimeWait"))
-_TCP_ALONE = "TCP's packets alone; ip -s and nstat count all"
 
 NEAR_ROWS = (
     # Segments, where TCP hands them to IP and back: see SITES in tcpio/kernel/hooks.py. For IPv6 not ip6_xmit() alone:
@@ -128,21 +131,10 @@ NEAR_ROWS = (
     replace(_row("IpOutRequests", _entry("__ip_local_out")), exists=_has_out_transmits),
     replace(_row("IpOutRequests", _entry("ip_output", "ip_mc_output")), exists=_has_not_out_transmits),
     _ipv6(_row("Ip6InReceives", _entry("ip6_rcv_core"))),
-    replace(_ipv6(_row("Ip6InDelivers", _entry("tcp_v6_rcv"))), doubt=_TCP_ALONE),
-    replace(
-        _ipv6(
-            _row(
-                "Ip6OutRequests",
-                (*_entry("tcp_v6_send_check", "inet6_csk_xmit", "ip6_xmit"), *_exit("tcp_make_synack")),
-                (
-                    *_entry("tcp_v6_send_check", "inet6_csk_xmit"),
-                    *_exit("tcp_make_synack"),
-                    *_kprobe("tcp_v6_send_response"),
-                ),
-            )
-        ),
-        doubt=_TCP_ALONE,
-    ),
+    _of_tcp(_row("Ip6InDelivers", _entry("tcp_v6_rcv"))),
+    _of_tcp(_row("Ip6OutRequests", _entry("tcp_v6_send_check", "inet6_csk_xmit"), _entry("inet6_csk_xmit"))),
+    _of_tcp(_row("Ip6OutRequests", _exit("tcp_make_synack"))),
+    _of_tcp(_row("Ip6OutRequests", _entry("ip6_xmit"), _kprobe("tcp_v6_send_response"))),
     # The rest by what the functions do.
     _row(
         "TcpExtTCPFastRetrans TcpExtTCPSlowStartRetrans",

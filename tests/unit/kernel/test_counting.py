@@ -131,6 +131,13 @@ def test_a_kernel_without_the_first_function_has_the_second() -> None:
     assert {hook.target for hook in find_made_up_for(hooks)} == {"tcp_v6_send_check", "inet6_csk_xmit"}
 
 
+def test_what_ipv6_sends_is_counted_by_the_same_hooks_in_both_places() -> None:
+    for without in ((), ("fentry:tcp_v6_send_check",), ("fentry:ip6_xmit",)):
+        hooks = chosen("Ip6OutRequests", allowing(*NEAR, Kind.KPROBE, without=without)).hooks
+
+        assert set(hooks) < set(chosen("TcpOutSegs", allowing(*NEAR, Kind.KPROBE, without=without)).hooks)
+
+
 def test_rows_for_kprobes_have_no_fentry() -> None:
     kinds = {hook.kind for row in rows_of(Rung.KPROBE) for way in row.ways for hook in way}
 
