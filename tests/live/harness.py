@@ -16,8 +16,15 @@ from tests.live.segments import Output, read_output
 from tests.live.topologies import IPV4, Network
 
 PORT = 30011
+_SMALL_MTU = 576  # what any IPv4 host takes (RFC 791): 500 bytes of payload and some
 
 _OUTCOMES = ("printed", "not printed", "filtered", "lost", "missed")
+
+
+def make_bulk(network: Network, size: int) -> int:
+    """Move so many bytes over loopback in small segments, all of which arrive, and give how many lines that is."""
+    network.client.namespace.ip(f"link set dev {network.client.device} mtu {_SMALL_MTU}")
+    return make_segments(network, 1, size)
 
 
 def make_segments(network: Network, handshakes: int = 11, payload: int = 13) -> int:
