@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Arrow IPC streams and Parquet files: typed columns for pandas, DuckDB, Spark and the like.
 
-A row is a segment, or a mark: then its times, cpu, and lost or clock_step_ns are filled and all others are null.
+A row is a segment, or a mark: then its times, cpu, and some of MARKS are filled and all others are null.
 """
 
 import io
@@ -16,12 +16,12 @@ import numpy.typing as npt
 from tcpio.output.lines import Chunk, split, word_index
 from tcpio.output.times import ToWall
 from tcpio.schema.address import to_text
-from tcpio.schema.batch import Batch, ClockStep, Lost, Mark
+from tcpio.schema.batch import Batch, ClockStep, Counted, Lost, Mark, Overload
 from tcpio.schema.columns import Column, Kind
 from tcpio.schema.distinct import distinct
 from tcpio.schema.pyarrow import import_pyarrow
 from tcpio.schema.record import RECORD, Records
-from tcpio.schema.recording import CLOCK_STEP, FACT_PREFIX, FOLLOWED, HOST, LOST, VERSION, VERSION_KEY
+from tcpio.schema.recording import CLOCK_STEP, COUNTED, FACT_PREFIX, FOLLOWED, HOST, LOST, NOTE, VERSION, VERSION_KEY
 
 _STREAM_ROWS = 1 << 16
 _STREAM_S = 1.0
@@ -63,10 +63,15 @@ class _ArrowBase(ABC):
     def _make_schema(self, facts: Mapping[str, str]) -> Array:
         pa = self._pa
         fields = [(column.name, self._type_of(column)) for column in self._columns]
-        fields += [(LOST, pa.uint64()), (CLOCK_STEP, pa.int64()), (FOLLOWED, pa.bool_())]
+        fields += self._mark_fields()
         fields += [(HOST, pa.dictionary(pa.int8(), pa.utf8()))] * bool(self._host)
         metadata = {VERSION_KEY: str(VERSION), **{FACT_PREFIX + name: text for name, text in facts.items()}}
         return pa.schema(fields, metadata=metadata)
+
+    def _mark_fields(self) -> list[tuple[str, Array]]:
+        pa = self._pa
+        types = {LOST: pa.uint64(), CLOCK_STEP: pa.int64(), FOLLOWED: pa.bool_(), COUNTED: pa.uint64(), NOTE: pa.utf8()}
+        return list(types.items())
 
     def _type_of(self, column: Column) -> Array:
         pa = self._pa
@@ -109,7 +114,7 @@ class _ArrowBase(ABC):
     def _segments(self, records: Records) -> list[Array]:
         pa, count = self._pa, len(records)
         arrays = [self._array(column, records) for column in self._columns]
-        arrays += [pa.nulls(count, pa.uint64()), pa.nulls(count, pa.int64()), pa.nulls(count, pa.bool_())]
+        arrays += [pa.nulls(count, of) for _, of in self._mark_fields()]
         return arrays + self._hosts(count)
 
     def _hosts(self, count: int) -> list[Array]:
@@ -155,6 +160,10 @@ class _ArrowBase(ABC):
                 known |= {"cpu": cpu, LOST: count}
             case ClockStep(_, step_ns, is_followed):
                 known |= {CLOCK_STEP: step_ns, FOLLOWED: is_followed}
+            case Overload():
+                known |= {COUNTED: 0, NOTE: str(mark)}
+            case Counted():
+                known |= {COUNTED: mark.count, NOTE: str(mark)}
         return [self._pa.array([known.get(field.name)], field.type) for field in self._schema]
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from tcpio.output.lines import BareFormat
 from tcpio.output.times import TimeFormat
-from tcpio.schema.batch import Lost, Mark
+from tcpio.schema.batch import ClockStep, Counted, Lost, Mark, Overload
 from tcpio.schema.columns import Column, Kind
+from tcpio.schema.recording import CLOCK_STEP, COUNTED, FOLLOWED, LOST, NOTE
 
 NOTHING = "null"
 
@@ -39,10 +40,15 @@ class JsonFormat(BareFormat):
             keys["time"] = self._time_of(mark)
         if Kind.STAMP in kinds:
             keys["ts_ns"] = self._stamp_of(mark)
-        if isinstance(mark, Lost):
-            keys |= {"cpu": mark.cpu, "lost": mark.count}
-        else:
-            keys |= {"clock_step_ns": mark.step_ns, "followed": mark.is_followed}
+        match mark:
+            case Lost(_, cpu, count):
+                keys |= {"cpu": cpu, LOST: count}
+            case ClockStep(_, step_ns, is_followed):
+                keys |= {CLOCK_STEP: step_ns, FOLLOWED: is_followed}
+            case Overload():
+                keys |= {COUNTED: 0, NOTE: str(mark)}
+            case Counted():
+                keys |= {COUNTED: mark.count, NOTE: str(mark)}
         return json.dumps(keys, separators=(",", ":"))
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from tcpio.output.cells import Cells, constant, digits, is_ipv4, join, squeeze, table
 from tcpio.output.lines import Chunk, split, word_index
 from tcpio.output.times import ToWall
-from tcpio.schema.batch import Batch, Lost, Mark
+from tcpio.schema.batch import Batch, Counted, Lost, Mark
 from tcpio.schema.columns import COLUMNS, Column, Kind
 from tcpio.schema.distinct import distinct, pack
 from tcpio.schema.pcapng import (
@@ -126,7 +126,7 @@ class PcapngFormat:
         return []
 
     def _statistics(self, mark: Mark) -> bytes:
-        self._dropped += mark.count if isinstance(mark, Lost) else 0
+        self._dropped += mark.count if isinstance(mark, (Lost, Counted)) else 0
         wall_ns = int(self._to_wall(np.array([mark.ts_ns], np.uint64))[0])
         body = struct.pack("=III", 0, wall_ns >> 32, wall_ns & 0xFFFFFFFF)
         return _block(STATISTICS, body, [(COMMENT, str(mark)), (STATISTICS_DROPPED, struct.pack("=Q", self._dropped))])

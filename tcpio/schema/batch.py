@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from tcpio.schema.record import RECORD, Records, no_records
+from tcpio.schema.tally import PATTERN, Tally, parse_tally
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,49 @@ class ClockStep:
         return f"the clock was set {'forward' if self.step_ns > 0 else 'back'} by {abs(self.step_ns) / 1e9:.6f} s{note}"
 
 
-Mark: TypeAlias = Lost | ClockStep
+@dataclass(frozen=True)
+class Overload:
+    """The rings are full: what comes now is counted, and not printed.
+
+    Args:
+        ts_ns: When the first segment found no room.
+    """
+
+    ts_ns: int
+
+    def __str__(self) -> str:
+        return _OVERLOAD
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Segments were counted up to here, and not printed.
+
+    Args:
+        ts_ns: When the reader had caught up.
+        sent: Those that were sent.
+        received: Those that were received.
+    """
+
+    ts_ns: int
+    sent: Tally
+    received: Tally
+
+    @property
+    def count(self) -> int:
+        """Segments."""
+        return self.sent.segments + self.received.segments
+
+    def __str__(self) -> str:
+        segments = "segment" if self.count == 1 else "segments"
+        sent, received = (
+            f"{self.sent.segments} sent with {self.sent}",
+            f"{self.received.segments} received with {self.received}",
+        )
+        return f"{self.count} {segments} counted, not printed: {sent}, {received}"
+
+
+Mark: TypeAlias = Lost | ClockStep | Overload | Counted
 
 LAST_NS = (1 << 63) - 1
 """The last moment that an i64 of ns since 1970 can hold."""
@@ -56,6 +99,10 @@ LAST_NS = (1 << 63) - 1
 _LAST_CPU = int(np.iinfo(RECORD["cpu"]).max)
 _LOST = re.compile(r"(\d{1,18}) segments? lost on CPU (\d{1,9})")
 _CLOCK_STEP = re.compile(r"the clock was set (forward|back) by (\d{1,9})\.(\d{6}) s(; times here go on without it)?")
+
+
+_OVERLOAD = "overload, from here on segments are counted, not printed"
+_COUNTED = re.compile(rf"\d{{1,19}} segments? counted, not printed: {PATTERN % 'sent'}, {PATTERN % 'received'}")
 
 
 def parse_mark(text: str, ts_ns: int) -> Mark | None:
@@ -66,7 +113,24 @@ def parse_mark(text: str, ts_ns: int) -> Mark | None:
     elif match := _CLOCK_STEP.fullmatch(text):
         step_ns = int(match[2] + match[3]) * 1000
         found = ClockStep(ts_ns, step_ns if match[1] == "forward" else -step_ns, is_followed=match[4] is None)
+    elif match := _COUNTED.fullmatch(text):
+        sent, received = parse_tally(match[1], match[2]), parse_tally(match[3], match[4])
+        found = Counted(ts_ns, sent, received) if sent and received else None
+    elif text == _OVERLOAD:
+        found = Overload(ts_ns)
     return found if found and is_possible(found) else None
+
+
+def read_mark(text: str, ts_ns: int) -> Mark:
+    """Read what ``str`` gives of a mark.
+
+    Raises:
+        ValueError: It is none.
+    """
+    mark = parse_mark(text, ts_ns)
+    if mark is None:
+        raise ValueError(f"no mark: {text[:80]!r}")
+    return mark
 
 
 def is_possible(mark: Mark) -> bool:
@@ -75,7 +139,7 @@ def is_possible(mark: Mark) -> bool:
         return False
     if isinstance(mark, Lost):
         return 0 <= mark.cpu <= _LAST_CPU and 0 <= mark.count <= LAST_NS
-    return abs(mark.step_ns) <= LAST_NS
+    return not isinstance(mark, ClockStep) or abs(mark.step_ns) <= LAST_NS
 
 
 @dataclass(frozen=True)

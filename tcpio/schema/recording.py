@@ -13,8 +13,10 @@ HOST = "host"
 LOST = "lost"
 CLOCK_STEP = "clock_step_ns"
 FOLLOWED = "followed"
+COUNTED = "counted"
+NOTE = "note"
 
-MARKS = (LOST, CLOCK_STEP, FOLLOWED)
+MARKS = (LOST, CLOCK_STEP, FOLLOWED, COUNTED, NOTE)
 """The columns of rows that are marks and not segments: all others but the times, cpu and host are empty there."""
 
 FIXUPS: Mapping[int, Mapping[str, str]] = {}

@@ -16,7 +16,7 @@ HOST = "host"
 _NAMES = {*(column.name for column in COLUMNS), HOST}
 _TEXT_HEADER = re.compile(r" *[A-Z][A-Z_]*(?:[ :]+[A-Z][A-Z_]*)*\s*", re.ASCII)
 _CSV_HEADER = re.compile(r"[a-z][a-z_]*(?:,[a-z][a-z_]*)*\s*", re.ASCII)
-_MARK = re.compile(rb'(?:[\w.-]+ +)?# |\{.*"(?:lost|clock_step_ns)":', re.DOTALL)
+_MARK = re.compile(rb'(?:[\w.-]+ +)?# |\{.*"(?:lost|clock_step_ns|counted)":', re.DOTALL)
 _RELATIVE = re.compile(rb" *-?\d{1,9}\.\d{9}\b")
 _HASH = ord("#")
 

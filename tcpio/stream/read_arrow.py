@@ -10,11 +10,22 @@ import numpy.typing as npt
 
 from tcpio.errors import RecordingError
 from tcpio.schema.address import from_text, to_words
-from tcpio.schema.batch import Batch, ClockStep, Lost, Mark, is_possible
+from tcpio.schema.batch import Batch, ClockStep, Lost, Mark, is_possible, read_mark
 from tcpio.schema.columns import COLUMNS, EVERY, Column, Kind
 from tcpio.schema.pyarrow import import_pyarrow
 from tcpio.schema.record import RECEIVE, RECORD, Records
-from tcpio.schema.recording import CLOCK_STEP, FACT_PREFIX, FOLLOWED, LOST, MARKS, VERSION, VERSION_KEY, current_names
+from tcpio.schema.recording import (
+    CLOCK_STEP,
+    COUNTED,
+    FACT_PREFIX,
+    FOLLOWED,
+    LOST,
+    MARKS,
+    NOTE,
+    VERSION,
+    VERSION_KEY,
+    current_names,
+)
 from tcpio.stream.fields import word_values
 from tcpio.stream.recording import Recording
 
@@ -155,7 +166,7 @@ def _to_batch(pa: Array, fields: Mapping[str, Array], count: int, row: int, *, h
     else:
         records["ts_ns"] = np.arange(row, row + count, dtype=np.uint64)
     is_mark = np.zeros(count, np.bool_)
-    for name in (LOST, CLOCK_STEP):
+    for name in (LOST, CLOCK_STEP, COUNTED):
         if name in fields:
             is_mark |= fields[name].is_valid().to_numpy(zero_copy_only=False)
     for name, array in fields.items():
@@ -175,6 +186,8 @@ def _to_mark(fields: Mapping[str, Array], at: int, ts_ns: int, cpu: int) -> Mark
     lost = fields[LOST][at].as_py() if LOST in fields else None
     if lost is not None:
         return Lost(ts_ns, cpu, int(lost))
+    if COUNTED in fields and fields[COUNTED][at].is_valid:
+        return read_mark(str(fields[NOTE][at]), ts_ns)
     is_followed = bool(fields[FOLLOWED][at].as_py()) if FOLLOWED in fields else False
     return ClockStep(ts_ns, int(fields[CLOCK_STEP][at].as_py()), is_followed=is_followed)
 

@@ -8,14 +8,15 @@ from collections.abc import Set as AbstractSet
 from typing import Any, BinaryIO
 
 from tcpio.errors import RecordingError
-from tcpio.schema.batch import ClockStep, Lost, Mark, is_possible
+from tcpio.schema.batch import ClockStep, Lost, Mark, is_possible, read_mark
 from tcpio.schema.columns import EVERY
-from tcpio.schema.recording import CLOCK_STEP, FOLLOWED, LOST
+from tcpio.schema.recording import CLOCK_STEP, COUNTED, FOLLOWED, LOST, NOTE
 from tcpio.stream.fields import parse_wall_ns
 from tcpio.stream.read_lines import BadLineError, Lines, Piece, clean, read_batches, split_at
 from tcpio.stream.recording import Recording
 
-_MARK = re.compile(rb'^[^\n]*"(?:%s|%s)":[^\n]*\n' % (LOST.encode(), CLOCK_STEP.encode()), re.MULTILINE)
+_KINDS = (LOST, CLOCK_STEP, COUNTED)  # one of these makes an object a mark
+_MARK = re.compile(rb'^[^\n]*"(?:%s)":[^\n]*\n' % "|".join(_KINDS).encode(), re.MULTILINE)
 
 
 def read_json(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:
@@ -31,7 +32,7 @@ def read_json(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:
             keys = _parse(line)
         except ValueError as error:
             raise RecordingError(f"{name}, line 1: {error}") from error
-        if LOST not in keys and CLOCK_STEP not in keys:
+        if keys.keys().isdisjoint(_KINDS):
             break
     columns = [key for key in keys if key in EVERY]
     if not columns:
@@ -101,4 +102,6 @@ def _make_mark(keys: Mapping[str, Any]) -> Mark:
     ts_ns = int(keys["ts_ns"]) if "ts_ns" in keys else parse_wall_ns(str(keys["time"])) if "time" in keys else 0
     if CLOCK_STEP in keys:
         return ClockStep(ts_ns, int(keys[CLOCK_STEP]), is_followed=bool(keys[FOLLOWED]))
+    if COUNTED in keys:
+        return read_mark(str(keys[NOTE]), ts_ns)
     return Lost(ts_ns, int(keys["cpu"]), int(keys[LOST]))

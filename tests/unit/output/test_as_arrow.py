@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from tcpio.output.as_arrow import ArrowFormat, ParquetFormat
-from tcpio.schema.batch import Batch, ClockStep, Lost
+from tcpio.schema.batch import Batch, ClockStep, Counted, Lost, Overload
 from tcpio.schema.columns import EVERY, find_columns
 from tcpio.schema.record import Records
+from tcpio.schema.tally import Tally
 from tests.unit.samples import any_records, make_segment, to_row
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not there; tests/run installs it")
@@ -87,10 +88,18 @@ def test_a_mark_is_a_row_without_ends(kind: type[ArrowFormat | ParquetFormat]) -
 
 
 @both
+def test_so_is_what_was_counted_instead_of_printed(kind: type[ArrowFormat | ParquetFormat]) -> None:
+    marks = (Overload(1), Counted(2, Tally(3, 500), Tally(4)))
+    rows = read(kind, written(make_format(kind), Batch(make_segment(ts_ns=2), marks))).to_pylist()
+
+    assert [(row["counted"], row["note"]) for row in rows] == [*zip((0, 7), map(str, marks), strict=True), (None, None)]
+
+
+@both
 def test_columns_can_be_chosen_and_a_host_need_not_be_known(kind: type[ArrowFormat | ParquetFormat]) -> None:
     table = read(kind, written(make_format(kind, "rport,ts_ns", version="1"), Batch(make_segment())))
 
-    assert table.schema.names == ["rport", "ts_ns", "lost", "clock_step_ns", "followed"]
+    assert table.schema.names == ["rport", "ts_ns", "lost", "clock_step_ns", "followed", "counted", "note"]
 
 
 @both

@@ -10,9 +10,10 @@ import pytest
 
 from tcpio.output.as_json import JsonFormat
 from tcpio.output.times import make_time
-from tcpio.schema.batch import Batch, ClockStep, Lost, Mark
+from tcpio.schema.batch import Batch, ClockStep, Counted, Lost, Mark, Overload
 from tcpio.schema.columns import COLUMNS, EVERY, find_columns
 from tcpio.schema.record import Records
+from tcpio.schema.tally import Tally
 from tests.unit.samples import any_records, make_segment, to_row
 
 
@@ -75,6 +76,13 @@ def test_a_step_of_the_clock_is_too() -> None:
     (found,) = objects(make_format("ts_ns"), any_records(0), ClockStep(9, -5, is_followed=False))
 
     assert found == {"ts_ns": 10**18 + 9, "clock_step_ns": -5, "followed": False}
+
+
+def test_what_was_counted_instead_of_printed_is_too() -> None:
+    mark = Counted(9, Tally(3, 500), Tally(4))
+    found = [objects(make_format("cpu"), any_records(0), one)[0] for one in (Overload(5), mark)]
+
+    assert found == [{"counted": 0, "note": str(Overload(5))}, {"counted": 7, "note": str(mark)}]
 
 
 def test_marks_have_no_times_where_lines_have_none() -> None:

@@ -4,7 +4,20 @@
 import numpy as np
 import pytest
 
-from tcpio.schema.batch import LAST_NS, Batch, ClockStep, Lost, is_possible, join, parse_mark
+from tcpio.schema.batch import (
+    LAST_NS,
+    Batch,
+    ClockStep,
+    Counted,
+    Lost,
+    Mark,
+    Overload,
+    is_possible,
+    join,
+    parse_mark,
+    read_mark,
+)
+from tcpio.schema.tally import Tally
 from tests.unit.samples import make_records, times
 
 
@@ -14,6 +27,12 @@ def test_one_lost_segment_is_singular() -> None:
 
 def test_many_lost_segments_are_plural() -> None:
     assert str(Lost(0, 3, 137)) == "137 segments lost on CPU 3"
+
+
+def test_what_was_counted_is_told_by_direction() -> None:
+    mark = Counted(0, Tally(3, 500, (0, 1, 0, 0, 2, 0, 0, 0)), Tally())
+
+    assert str(mark) == "3 segments counted, not printed: 3 sent with bytes=500 SYN=1 ACK=2, 0 received with bytes=0"
 
 
 def test_a_step_forward_is_told() -> None:
@@ -68,18 +87,31 @@ def test_joined_records_are_whole() -> None:
         ClockStep(7, 1_000_000_000, is_followed=True),
         ClockStep(7, -2_000, is_followed=False),
         ClockStep(7, 1_000, is_followed=False),
+        Overload(7),
+        Counted(7, Tally(1), Tally()),
+        Counted(7, Tally(70, 35000, (0, 3, 0, 20, 70, 0, 0, 0)), Tally(67, 0, (0, 0, 0, 0, 67, 0, 0, 0))),
     ],
 )
-def test_a_mark_is_read_from_its_text(mark: Lost | ClockStep) -> None:
-    assert parse_mark(str(mark), 7) == mark
+def test_a_mark_is_read_from_its_text(mark: Mark) -> None:
+    assert parse_mark(str(mark), 7) == read_mark(str(mark), 7) == mark
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "137 segments", "-1 segments lost on CPU 3", "1 segment lost on CPU 3 ", "x", "1 segment lost on CPU 65536"],
+    [
+        "",
+        "137 segments",
+        "-1 segments lost on CPU 3",
+        "1 segment lost on CPU 3 ",
+        "x",
+        "1 segment lost on CPU 65536",
+        "3 segments counted, not printed: 1 sent with bytes=0, 2 received with x",
+    ],
 )
 def test_what_is_no_mark_is_none(text: str) -> None:
     assert parse_mark(text, 7) is None
+    with pytest.raises(ValueError, match="no mark"):
+        read_mark(text, 7)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +124,10 @@ def test_what_is_no_mark_is_none(text: str) -> None:
         (Lost(0, 0, LAST_NS + 1), False),
         (ClockStep(0, -LAST_NS, is_followed=True), True),
         (ClockStep(0, LAST_NS + 1, is_followed=True), False),
+        (Overload(0), True),
+        (Overload(-1), False),
+        (Counted(LAST_NS, Tally(), Tally()), True),
     ],
 )
-def test_numbers_of_marks_have_bounds(mark: Lost | ClockStep, can_be: bool) -> None:  # noqa: FBT001  a parameter's value
+def test_numbers_of_marks_have_bounds(mark: Mark, can_be: bool) -> None:  # noqa: FBT001  a parameter's value
     assert is_possible(mark) is can_be

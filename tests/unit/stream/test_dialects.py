@@ -68,7 +68,10 @@ def test_marks_of_text_are_known(mark: Lost | ClockStep) -> None:
     assert is_mark(b"web-1 " + chunk.data)
 
 
-@pytest.mark.parametrize("line", [b'{"cpu":3,"lost":137}\n', b'{"host":"web","clock_step_ns":-5,"followed":false}\n'])
+@pytest.mark.parametrize(
+    "line",
+    [b'{"cpu":3,"lost":137}\n', b'{"counted":0,"note":"x"}\n', b'{"host":"web","clock_step_ns":-5,"followed":false}\n'],
+)
 def test_marks_of_json_lines_are_known(line: bytes) -> None:
     assert is_mark(line)
 

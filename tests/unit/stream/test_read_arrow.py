@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tcpio.errors import RecordingError
-from tcpio.schema.batch import Batch, ClockStep, Lost
+from tcpio.schema.batch import Batch, ClockStep, Counted, Lost, Overload
 from tcpio.schema.columns import EVERY
+from tcpio.schema.recording import MARKS
+from tcpio.schema.tally import Tally
 from tcpio.stream import read_arrow as module
 from tcpio.stream.read_arrow import read_arrow, read_parquet
 from tcpio.stream.recording import Reader
@@ -27,7 +29,13 @@ both = pytest.mark.parametrize("name", READERS)
 
 def make_batch(count: int = 300) -> Batch:
     records = any_records(count)
-    marks = (Lost(int(records["ts_ns"][0]), 3, 7), ClockStep(int(records["ts_ns"][-1]), -5, is_followed=False))
+    first_ns, last_ns = int(records["ts_ns"][0]), int(records["ts_ns"][-1])
+    marks = (
+        Lost(first_ns, 3, 7),
+        Overload(first_ns),
+        Counted(last_ns, Tally(7, 350, (0, 3, 0, 1, 7, 0, 0, 2)), Tally(1)),
+        ClockStep(last_ns, -5, is_followed=False),
+    )
     return Batch(records, marks)
 
 
@@ -104,7 +112,7 @@ def test_one_column_of_time_is_enough_and_none_counts() -> None:
 
 
 def test_without_a_direction_what_has_nothing_to_show_was_received() -> None:
-    table = table_of(Batch(make_segment(is_received=True))).drop_columns(["dir", "lost", "clock_step_ns", "followed"])
+    table = table_of(Batch(make_segment(is_received=True))).drop_columns(["dir", *MARKS])
 
     assert read(read_arrow, stream(table)).records["dir"].tolist() == [1]
 

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from tcpio.errors import RecordingError
-from tcpio.schema.batch import Batch, ClockStep, Lost
+from tcpio.schema.batch import Batch, ClockStep, Counted, Lost, Overload
+from tcpio.schema.tally import Tally
 from tcpio.stream.read_json import read_json
 from tests.unit.samples import any_records
 from tests.unit.stream.recordings import assert_same, opened, read, read_until_damage, write
@@ -15,7 +16,13 @@ from tests.unit.stream.recordings import assert_same, opened, read, read_until_d
 def make_batch(count: int = 300) -> Batch:
     records = any_records(count)
     records["thlen"] = 20
-    marks = (Lost(int(records["ts_ns"][0]), 3, 7), ClockStep(int(records["ts_ns"][-1]), -5, is_followed=False))
+    first_ns, last_ns = int(records["ts_ns"][0]), int(records["ts_ns"][-1])
+    marks = (
+        Lost(first_ns, 3, 7),
+        Overload(first_ns),
+        Counted(last_ns, Tally(7, 350, (0, 3, 0, 1, 7, 0, 0, 2)), Tally(1)),
+        ClockStep(last_ns, -5, is_followed=False),
+    )
     return Batch(records, marks)
 
 
@@ -56,6 +63,8 @@ def test_only_what_is_wanted_is_read() -> None:
         (b'{"lport":' + b"9" * 5000 + b"}", "no JSON"),
         (b'{"cpu":1}', "lport is missing"),
         (b'{"lost":"x","cpu":1}', "a mark without its numbers"),
+        (b'{"counted":1}', "a mark without its numbers"),
+        (b'{"counted":1,"note":"x"}', "a mark without its numbers"),
         (b'{"lost":1}', "a mark without its numbers"),
         (b'{"clock_step_ns":1}', "a mark without its numbers"),
         (b'{"lost":1,"cpu":1,"time":"x"}', "a mark without its numbers"),

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tcpio.errors import RecordingError
-from tcpio.schema.batch import Batch, ClockStep, Lost
+from tcpio.schema.batch import Batch, ClockStep, Counted, Lost, Overload
 from tcpio.schema.columns import EVERY
+from tcpio.schema.tally import Tally
 from tcpio.stream import read_pcapng as module
 from tcpio.stream.read_pcapng import read_pcapng
 from tests.unit.output.test_formats import FACTS
@@ -24,7 +25,13 @@ def make_batch(count: int = 300) -> Batch:
     records = any_records(count)
     records["bytes"][::2] %= 100_000
     records["bytes"][1::2] %= 1 << 31
-    marks = (Lost(int(records["ts_ns"][0]), 3, 7), ClockStep(int(records["ts_ns"][-1]), 5000, is_followed=True))
+    first_ns, last_ns = int(records["ts_ns"][0]), int(records["ts_ns"][-1])
+    marks = (
+        Lost(first_ns, 3, 7),
+        Overload(first_ns),
+        Counted(last_ns, Tally(7, 350, (0, 3, 0, 1, 7, 0, 0, 2)), Tally(1)),
+        ClockStep(last_ns, 5000, is_followed=True),
+    )
     return Batch(records, marks)
 
 

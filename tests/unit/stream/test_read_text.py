@@ -9,8 +9,9 @@ import pytest
 from tcpio.errors import RecordingError
 from tcpio.output.as_text import Colors, TextFormat
 from tcpio.output.times import make_time
-from tcpio.schema.batch import Batch, ClockStep, Lost
+from tcpio.schema.batch import Batch, ClockStep, Counted, Lost, Overload
 from tcpio.schema.columns import DEFAULT, EVERY, find_columns
+from tcpio.schema.tally import Tally
 from tcpio.stream.read_text import read_text
 from tests.unit.samples import any_records, make_segment
 from tests.unit.stream.recordings import assert_same, opened, read, read_until_damage, write
@@ -23,7 +24,13 @@ def make_batch(count: int = 300) -> Batch:
     records = any_records(count)
     records["thlen"] = 20
     records["ts_ns"] += np.uint64(10**18)
-    marks = (Lost(int(records["ts_ns"][0]), 3, 7), ClockStep(int(records["ts_ns"][-1]), 5000, is_followed=True))
+    first_ns, last_ns = int(records["ts_ns"][0]), int(records["ts_ns"][-1])
+    marks = (
+        Lost(first_ns, 3, 7),
+        Overload(first_ns),
+        Counted(last_ns, Tally(7, 350, (0, 3, 0, 1, 7, 0, 0, 2)), Tally(1)),
+        ClockStep(last_ns, 5000, is_followed=True),
+    )
     return Batch(records, marks)
 
 
