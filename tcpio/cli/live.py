@@ -35,6 +35,7 @@ from tcpio.stream.select import Limit, Select
 
 if TYPE_CHECKING:
     from tcpio.cli.beside import Beside
+    from tcpio.cli.overload import Fallback
 
 _SHORTEST_ROUND_S = 0.010
 """However fast a ring fills: an order by the previous round needs rounds of some length."""
@@ -59,7 +60,8 @@ def run_live(options: TraceOptions, plan: Plan, attached: Attached) -> int:
         clock = WallClock()
         facts = _describe(options, plan)
         writer = stack.enter_context(open_writer(options.output, clock.to_wall_ns, time.monotonic_ns(), facts))
-        trace = _Trace(options, attached, rings, signals, clock=clock, writer=writer)
+        fallback = _enter_fallback(stack, options, attached)
+        trace = _Trace(options, attached, rings, signals, clock=clock, writer=writer, fallback=fallback)
         beside = _enter_beside(stack, options)
         attached.attach()
         try:
@@ -94,6 +96,15 @@ def _enter_beside(stack: ExitStack, options: TraceOptions) -> "Beside | None":
     return beside
 
 
+def _enter_fallback(stack: ExitStack, options: TraceOptions, attached: Attached) -> "Fallback | None":
+    if not options.counts_overload:
+        return None
+    from tcpio.cli.overload import Fallback  # noqa: PLC0415  most traces do without
+    from tcpio.kernel.overload import OverloadMaps  # noqa: PLC0415
+
+    return stack.enter_context(Fallback(OverloadMaps(attached)))
+
+
 class _Trace:
     def __init__(
         self,
@@ -104,6 +115,7 @@ class _Trace:
         *,
         clock: WallClock,
         writer: Writer,
+        fallback: "Fallback | None",
     ) -> None:
         self._options = options
         self._attached = attached
@@ -111,10 +123,11 @@ class _Trace:
         self._signals = signals
         self._clock = clock
         self._writer = writer
+        self._fallback = fallback
         self._order = Order() if options.is_ordered else NoOrder()
         self._select = Select(options.filters_outside)
         self._limit = Limit(options.count)
-        self._drained = 0
+        self._drained = self._drained_before = 0  # now, and when the last round ended
         self._marked: dict[int, int] = {}  # CPU -> lost segments that have a mark
         self._checked_s = time.monotonic()
 
@@ -143,12 +156,19 @@ class _Trace:
             self._take(self._rings.drain())
             now_s = time.monotonic()
             if now_s - round_s >= _SHORTEST_ROUND_S:
-                self._print(self._order.end_round())
+                self._end_round()
                 round_s = now_s
             if now_s - self._checked_s >= _CHECK_S:
                 self._check(now_s)
             if self._signals.take_question():
                 say(f"tcpio: {self._count()}")
+
+    def _end_round(self) -> None:
+        if self._fallback:
+            marks = self._fallback.follow(is_idle=self._drained == self._drained_before)
+            self._order.push(Batch(no_records(), marks))
+        self._drained_before = self._drained
+        self._print(self._order.end_round())
 
     def _is_over(self) -> bool:
         return self._signals.is_ended or self._limit.is_reached or self._writer.sink.is_closed_by_reader
@@ -162,6 +182,8 @@ class _Trace:
 
     def _take(self, batch: Batch) -> None:
         self._drained += len(batch.records)
+        if self._fallback:  # what finds no room in a ring is counted instead
+            batch = Batch(batch.records)
         for mark in batch.marks:
             if isinstance(mark, Lost):
                 self._marked[mark.cpu] = self._marked.get(mark.cpu, 0) + mark.count
@@ -174,7 +196,8 @@ class _Trace:
         """Detach, print what is left, and say what became of the segments."""
         self._attached.detach()
         self._take(self._rings.drain())
-        self._order.push(Batch(no_records(), self._marks_of_the_tail()))
+        counted = self._fallback.rest() if self._fallback else ()
+        self._order.push(Batch(no_records(), (*counted, *self._marks_of_the_tail())))
         left = self._order.flush()
         try:
             if not self._writer.sink.has_failed:
@@ -201,6 +224,7 @@ class _Trace:
             printed=printed,
             not_printed=self._drained - self._order.held - self._writer.pending - filtered - printed,
             filtered=filtered,
+            counted=self._fallback.counted if self._fallback else None,
             lost={cpu: count for cpu, count in self._lost().items() if count},
             missed=sum(count or 0 for count in missed.values()),
             missed_unknown=tuple(str(hook) for hook, count in missed.items() if count is None),

@@ -47,6 +47,7 @@ class TraceOptions:
         is_quiet: Whether what is not an error stays unsaid.
         prints_bpf: Whether to print the programs instead of running them.
         has_summary: Whether the counters of each socket are printed at the end.
+        counts_overload: Whether segments are counted when the rings are full, until the output has caught up.
     """
 
     wanted: Expr
@@ -65,6 +66,7 @@ class TraceOptions:
     is_quiet: bool
     prints_bpf: bool
     has_summary: bool
+    counts_overload: bool
 
 
 def parse_size(text: str) -> int:
@@ -149,4 +151,5 @@ def make_options(args: argparse.Namespace) -> TraceOptions:
         is_quiet=args.quiet,
         prints_bpf=args.print_bpf,
         has_summary=args.summary,
+        counts_overload=args.on_overload == "summary",
     )

@@ -32,10 +32,11 @@ signals:
   it at once. USR1 prints the counts so far.
 
 counts:
-  printed, not printed (by --count, or the output failed), filtered (by more filters than the kernel takes), lost (a
-  ring was full: a line '# N segments lost on CPU C' says where), missed (the kernel did not run a program), late
-  (came too late to be printed in order), unreadable (without a whole TCP header).
-  printed + not printed + filtered + lost is all that the programs submitted.
+  printed, not printed (by --count, or the output failed), filtered (by more filters than the kernel takes), counted
+  (by --on-overload summary, before such filters), lost (a ring was full: a line '# N segments lost on CPU C' says
+  where), missed (the kernel did not run a program), late (came too late to be printed in order), unreadable (without
+  a whole TCP header).
+  printed + not printed + filtered + counted + lost is all that the programs submitted.
 
 exit status:
   0 done, 1 failed while running, 2 usage, 3 the kernel or its set-up lacks something
@@ -99,6 +100,13 @@ def _add_tracing(group: argparse._ArgumentGroup) -> None:
         help=f"ring of each CPU, rounded up to a power of two of pages; more loses less (default: {DEFAULT_RING})",
     )
     group.add_argument(
+        "--on-overload",
+        choices=("lines", "summary"),
+        default="lines",
+        help="when the rings are full: lines prints what finds room again and says what was lost; summary counts "
+        "segments, bytes and flags instead, without loss, until the output has caught up (default: lines)",
+    )
+    group.add_argument(
         "--delay",
         default=str(DEFAULT_DELAY_MS),
         metavar="MS",
@@ -119,9 +127,9 @@ def run(args: argparse.Namespace) -> int:
     plan = make_plan(options.btf, rung=options.rung, directions=options.directions)
     wanted = to_c(options.wanted)
     if options.prints_bpf:
-        print(plan.source(wanted).text)  # noqa: T201  the output that was asked for
+        print(plan.source(wanted, counts_overload=options.counts_overload).text)  # noqa: T201  the output that was asked for
         return 0
-    load = plan.start_loading(wanted)
+    load = plan.start_loading(wanted, counts_overload=options.counts_overload)
     from tcpio.cli.live import run_live  # noqa: PLC0415  meanwhile: numpy and all that stands on it
 
     return run_live(options, plan, load())

@@ -32,16 +32,22 @@ class Plan:
     btf: Btf
     choices: tuple[Choice, ...]
 
-    def source(self, wanted: str, *, may_follow_pointers: bool = True) -> Source:
+    def source(self, wanted: str, *, counts_overload: bool = False, may_follow_pointers: bool = True) -> Source:
         """Give the programs, with the C of a filter; see make_source().
 
         Raises:
             UnsupportedKernel: A site cannot be seen on this kernel.
         """
-        return make_source(self.btf, hooks_of(self.choices), wanted, may_follow_pointers=may_follow_pointers)
+        return make_source(
+            self.btf,
+            hooks_of(self.choices),
+            wanted,
+            counts_overload=counts_overload,
+            may_follow_pointers=may_follow_pointers,
+        )
 
-    def start_loading(self, wanted: str) -> Callable[[], Attached]:
-        """Begin to make the programs, with the C of a filter.
+    def start_loading(self, wanted: str, *, counts_overload: bool = False) -> Callable[[], Attached]:
+        """Begin to make the programs, with the C of a filter; see make_source().
 
         Returns:
             Waits for them, and has them loaded; to be called once. It raises UnsupportedKernel if BCC is missing, or
@@ -50,7 +56,7 @@ class Plan:
         Raises:
             UnsupportedKernel: A site cannot be seen on this kernel.
         """
-        source = self.source(wanted)
+        source = self.source(wanted, counts_overload=counts_overload)
         compiled = start_compiling(source)
 
         def load() -> Attached:
@@ -60,7 +66,7 @@ class Plan:
                 if not source.follows_pointers:
                     raise
             # Which pointers a verifier lets a program follow has changed before.
-            cautious = self.source(wanted, may_follow_pointers=False)
+            cautious = self.source(wanted, counts_overload=counts_overload, may_follow_pointers=False)
             return Attached(start_compiling(cautious)(), cautious.programs, self.btf)
 
         return load

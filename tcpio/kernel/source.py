@@ -67,13 +67,16 @@ class MissingParameterError(Exception):
     """This kernel's function lacks a parameter, or has it where it cannot be read."""
 
 
-def make_source(btf: Btf, hooks: Sequence[Hook], wanted: str, *, may_follow_pointers: bool = True) -> Source:
+def make_source(
+    btf: Btf, hooks: Sequence[Hook], wanted: str, *, counts_overload: bool = False, may_follow_pointers: bool = True
+) -> Source:
     """Give the programs for these hooks.
 
     Args:
         btf: The kernel's types.
         hooks: What will be attached.
         wanted: C that says of ``r``, a ``struct tcp_record *``, whether it is wanted; made of numbers only.
+        counts_overload: Whether segments are counted for which the rings have no room.
         may_follow_pointers: Whether programs may do without a helper for what the verifier knows the type of. They do
             if that is so at all the hooks.
 
@@ -83,6 +86,7 @@ def make_source(btf: Btf, hooks: Sequence[Hook], wanted: str, *, may_follow_poin
     """
     follows = may_follow_pointers and all(hook.kind in TYPED for hook in hooks)
     defines = {"TCPIO_WANTED(r)": f"({wanted})", "TCPIO_TYPED": int(follows)}
+    defines |= {"TCPIO_COUNTS_OVERLOAD": 1} if counts_overload else {}
     return replace(join_source(btf, hooks, defines, "trace.c"), follows_pointers=follows)
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Counts:
-    """Segments by what became of them: printed + not printed + filtered + lost is what the programs submitted.
+    """Segments by what became of them: all up to lost are together what the programs submitted.
 
     Args:
         printed: Written to the output.
         not_printed: Read, but not written: beyond ``-c``, or the output had failed.
         filtered: Left out by filters that are too many for the kernel.
+        counted: Counted instead of printed, since the rings were full; None if that was not asked for.
         lost: By CPU: its ring had no room.
         missed: The kernel did not run a program; not in the sum, since nothing was submitted.
         missed_unknown: The hooks for which the kernel does not count that.
@@ -23,6 +24,7 @@ class Counts:
     printed: int
     not_printed: int = 0
     filtered: int = 0
+    counted: int | None = None
     lost: Mapping[int, int] = field(default_factory=dict)
     missed: int = 0
     missed_unknown: tuple[str, ...] = ()
@@ -34,6 +36,7 @@ class Counts:
         parts = [f"{self.printed} {'segment' if self.printed == 1 else 'segments'} printed"]
         parts += [f"{self.not_printed} not printed"] * bool(self.not_printed)
         parts += [f"{self.filtered} filtered"] * bool(self.filtered)
+        parts += [f"{self.counted} counted"] * (self.counted is not None)
         parts += [f"{lost} lost"]
         parts += [f"{self.missed} missed"] * bool(self.missed)
         parts += [f"{self.late} late"] * bool(self.late)

@@ -18,7 +18,7 @@ from tests.live.topologies import IPV4, Network
 PORT = 30011
 _SMALL_MTU = 576  # what any IPv4 host takes (RFC 791): 500 bytes of payload and some
 
-_OUTCOMES = ("printed", "not printed", "filtered", "lost", "missed")
+_OUTCOMES = ("printed", "not printed", "filtered", "counted", "lost", "missed")
 
 
 def make_bulk(network: Network, size: int) -> int:

@@ -18,7 +18,7 @@ from tests.live.topologies import Network
 
 SMALLEST_RING = ("-B", "4k")
 
-_LOST = re.compile(r"(\d+) segments? lost on CPU \d+")
+_MISSING = re.compile(r"(\d+) segments? (?:lost on CPU \d+|counted, not printed: .*)")
 
 _TRIES = 3
 
@@ -98,7 +98,7 @@ def read_peak(program: Program) -> int:
 
 def losses(output: Output) -> list[tuple[int, int]]:
     """Find behind how many segments some are missing, and how many."""
-    found = [(mark.at, _LOST.fullmatch(mark.text)) for mark in output.marks]
+    found = [(mark.at, _MISSING.fullmatch(mark.text)) for mark in output.marks]
     return [(at, int(match[1])) for at, match in found if match]
 
 

@@ -21,13 +21,14 @@ TCPIO = (sys.executable, "-m", "tcpio")
 READY = "tcpio: tracing"
 """What tcpio says on stderr when tracing has begun."""
 
-_COUNT = re.compile(r"(\d+) (segments? printed|not printed|filtered|lost|missed|late|unreadable)")
+_OUTCOMES = ("printed", "not printed", "filtered", "counted", "lost", "missed", "late", "unreadable")
+_COUNT = re.compile(rf"(\d+) (segments? printed|{'|'.join(_OUTCOMES[1:])})")
 
 
 def read_counts(said: str) -> dict[str, int]:
     """Read the last counts that tcpio gave on stderr; what it does not name is 0."""
     last = [line for line in said.splitlines() if " printed, " in line][-1]
-    counts = dict.fromkeys(("printed", "not printed", "filtered", "lost", "missed", "late", "unreadable"), 0)
+    counts = dict.fromkeys(_OUTCOMES, 0)
     for number, name in _COUNT.findall(last.partition(";")[0]):
         counts["printed" if name.startswith("segment") else name] = int(number)
     return counts

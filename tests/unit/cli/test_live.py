@@ -8,7 +8,7 @@ from types import TracebackType
 
 import pytest
 
-from tcpio.cli import live, trace
+from tcpio.cli import live, overload, trace
 from tcpio.cli.live import run_live
 from tcpio.cli.options import TraceOptions, make_options
 from tcpio.errors import OutputError, UnsupportedKernel, UsageError
@@ -19,6 +19,7 @@ from tcpio.kernel.plan import Plan
 from tcpio.output.sink import Sink
 from tcpio.schema.batch import Batch, Lost, join
 from tcpio.schema.record import LOST, OUTCOMES, SUBMITTED, UNREADABLE, Records, no_records
+from tcpio.schema.tally import Tally
 from tests.unit.kernel.btf_blob import Kernel
 from tests.unit.samples import make_records
 
@@ -412,3 +413,45 @@ def test_counters_are_shown_beside_the_lines_when_asked_for(run: Run, monkeypatc
         *("count", "attach", "detach", "show", "counted"),
         *["exit"] * 3,
     ]
+
+
+class FakeMaps:
+    """Programs that count from the beginning on, until they are told to end it."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._since_ns = 3
+
+    def read_since(self) -> int:
+        return self._since_ns
+
+    def end(self) -> None:
+        self._since_ns = 0
+        self._machine.log.append("lines again")
+
+    def read_tallies(self) -> tuple[Tally, Tally]:
+        return Tally(4, 400), Tally(3)
+
+
+def test_what_was_counted_instead_is_marked_and_nothing_is_lost(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tcpio.kernel.overload.OverloadMaps", FakeMaps)
+    later = Batch(make_records([2000 * SECOND], lport=9))
+    machine = Machine(batch(1, 2, marks=(Lost(2, 1, 5),)), *[batch()] * 15, later)
+    monkeypatch.setattr(overload, "time", machine)
+    written, said = run(machine, "--no-header", "--on-overload", "summary")
+
+    assert written == (
+        " 1\n 2\n# overload, from here on segments are counted, not printed\n"
+        "# 7 segments counted, not printed: 4 sent with bytes=400, 3 received with bytes=0\n 9\n"
+    )
+    assert said.endswith("tcpio: 3 segments printed, 7 counted, 0 lost\n")
+    assert "lines again" in machine.log
+
+
+def test_an_overload_is_not_over_while_segments_are_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tcpio.kernel.overload.OverloadMaps", FakeMaps)
+    machine = Machine(*[batch(moment) for moment in range(1, 30)])
+    _, said = run(machine, "--on-overload", "summary")
+
+    assert "lines again" not in machine.log
+    assert "tcpio: overload until the end: 7 segments counted" in said

@@ -222,6 +222,11 @@ def test_a_delay_is_given_in_ms() -> None:
     assert [parse_delay("10"), parse_delay("100"), parse_delay("60000")] == [0.01, 0.1, 60.0]
 
 
+def test_overload_can_be_counted() -> None:
+    assert [options("--on-overload", word).counts_overload for word in ("lines", "summary")] == [False, True]
+    assert not options().counts_overload
+
+
 def test_a_timeout_may_have_a_fraction() -> None:
     assert [parse_timeout("1"), parse_timeout("0.25")] == [1.0, 0.25]
 

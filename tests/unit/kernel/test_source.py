@@ -237,6 +237,12 @@ def test_the_filter_enters_by_its_hole() -> None:
     assert source.programs == ()
 
 
+def test_what_overload_takes_is_compiled_only_when_asked_for() -> None:
+    texts = [make_source(Kernel().btf(), (), "1", counts_overload=counts).text for counts in (False, True)]
+
+    assert ["\n#define TCPIO_COUNTS_OVERLOAD 1\n" in text for text in texts] == [False, True]
+
+
 def test_programs_have_names_of_their_own() -> None:
     names = [program.name for program in make_source(Kernel().btf(), HOOKS, "1").programs]
 
@@ -255,11 +261,15 @@ def test_a_missing_member_is_told() -> None:
 
 
 @needs_stack
-@pytest.mark.parametrize("filters", [[], ["10.0.0.0/8:80..90-*:*", "!*:22-[2001:db8::1]:*"]])
-def test_the_programs_are_c(tmp_path: Path, filters: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("filters", "counts_overload"),
+    [([], False), (["10.0.0.0/8:80..90-*:*", "!*:22-[2001:db8::1]:*"], False), ([], True)],
+)
+def test_the_programs_are_c(tmp_path: Path, filters: list[str], counts_overload: bool) -> None:  # noqa: FBT001  a parameter's value
     wanted = to_c(to_expr(map(parse_filter, filters)))
+    programs = make_source(Kernel().btf(), HOOKS, wanted, counts_overload=counts_overload)
     source = tmp_path / "programs.c"
-    source.write_text(f'#include "{STUBS}"\n{make_source(Kernel().btf(), HOOKS, wanted).text}')
+    source.write_text(f'#include "{STUBS}"\n{programs.text}')
     includes = ["-nostdinc", f"-I{BPF_DIR}", f"-I{BPF_DIR}/include"]
     command = ["cc", "-std=gnu11", "-fsyntax-only", "-Wall", "-Wno-unknown-pragmas", "-Werror", *includes, str(source)]
     found = subprocess.run(command, check=False, capture_output=True, text=True)

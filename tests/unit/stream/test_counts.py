@@ -13,6 +13,7 @@ from tcpio.stream.counts import Counts, SumCounts
         (Counts(1), "1 segment printed, 0 lost"),
         (Counts(7, not_printed=3), "7 segments printed, 3 not printed, 0 lost"),
         (Counts(7, filtered=4), "7 segments printed, 4 filtered, 0 lost"),
+        (Counts(7, counted=0), "7 segments printed, 0 counted, 0 lost"),
         (Counts(7, missed=5), "7 segments printed, 0 lost, 5 missed"),
         (Counts(7, late=1), "7 segments printed, 0 lost, 1 late"),
         (Counts(7, unreadable=2), "7 segments printed, 0 lost, 2 unreadable"),
