@@ -19,8 +19,8 @@ from tcpio.schema.flags import parse_flags
 _NUMBER = re.compile(r"\d{1,40}", re.ASCII)
 _LARGEST_RING = 1 << 30
 _ALL_RINGS = 64 << 20
-_DEFAULT_RINGS = (1 << 20, 16 << 20)
-DEFAULT_RING = "64M for all CPUs together, 1M to 16M for each"
+_DEFAULT_RINGS = (256 << 10, 16 << 20)
+DEFAULT_RING = "16M, or less, so that those of up to 256 CPUs take 64M together"
 DEFAULT_DELAY_MS = 100
 _SHORTEST_DELAY_MS = 10
 _LONGEST_DELAY_MS = 60_000
