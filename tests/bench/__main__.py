@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.bench import closing, programs, recordings, rendering, side_by_side, sorting, start, summaries
-from tests.bench.tables import say
+from tests.bench import closing, programs, recordings, rendering, scale, side_by_side, sorting, start, summaries
+from tests.bench.tables import say, write_json
 from tests.bench.traffic import Load
 
 SMALL = ("-M", "1448")  # bytes a segment: what Ethernet carries
@@ -37,6 +37,7 @@ def find_parts(rounds: int, records: int, connections: int) -> dict[str, Callabl
         "programs": partial(programs.measure, STEADY, rounds),
         "start": start.measure,
         "render": rendering.measure,
+        "scale": scale.measure,
         "sort": partial(sorting.measure, rounds),
         "recordings": partial(recordings.measure, records),
         "summary": partial(summaries.measure, rounds),
@@ -66,16 +67,20 @@ def main() -> int:
         help=f"that come and go (default: {closing.CONNECTIONS})",
     )
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of each consumer on each load (default: 3)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write each single measurement there")
     args = parser.parse_args()
     if unknown := set(args.parts) - set(PARTS):
         parser.error(f"there is no part {unknown.pop()!r}")
     for number in (signal.SIGTERM, signal.SIGHUP):  # ends as ^C does: what was made is removed
         signal.signal(number, signal.default_int_handler)
     try:
-        say(f"{_machine()}; medians, (least..most)")
+        machine = _machine()
+        say(f"{machine}; medians, (least..most)")
         for name, measure in find_parts(args.rounds, args.records, args.connections).items():
             if name in (args.parts or PARTS):
                 measure()
+                if args.json:  # after each: the next may take minutes, and may fail
+                    write_json(args.json, machine)
     except KeyboardInterrupt:
         say("interrupted")
         return 130

@@ -249,7 +249,8 @@ def _choices(option: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(
-    ("cpus", "size"), [(1, 16 * MIB), (2, 16 * MIB), (4, 16 * MIB), (6, 8 * MIB), (64, MIB), (256, MIB // 4), (1024, MIB // 4)]
+    ("cpus", "size"),
+    [(1, 16 * MIB), (2, 16 * MIB), (4, 16 * MIB), (6, 8 * MIB), (64, MIB), (256, MIB // 4), (1024, MIB // 4)],
 )
 def test_memory_for_rings_is_shared_by_the_cpus(cpus: int, size: int) -> None:
     assert size == default_ring_size(cpus)
