@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.bench import closing, programs, recordings, rendering, scale, side_by_side, sorting, start, summaries
+from tests.bench import closing, matrix, programs, recordings, rendering, scale, side_by_side, sorting, start, summaries
 from tests.bench.tables import say, write_json
 from tests.bench.traffic import Load
 
@@ -34,6 +34,7 @@ def find_parts(rounds: int, records: int, connections: int) -> dict[str, Callabl
     """
     return {
         **{name: partial(side_by_side.measure, load, rounds) for name, load in LOADS.items()},
+        "matrix": partial(matrix.measure, rounds),
         "programs": partial(programs.measure, STEADY, rounds),
         "start": start.measure,
         "render": rendering.measure,

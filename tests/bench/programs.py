@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the eBPF programs take for each segment, as the kernel measures it, beside one that only submits a record."""
 
-import os
 import struct
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from tcpio.cli.options import default_ring_size
 from tcpio.filter.ast import Between, all_of
@@ -21,13 +18,10 @@ from tcpio.kernel.ring import Rings
 from tcpio.kernel.source import Program, Source
 from tests.bench.tables import show, spread
 from tests.bench.traffic import Load, carry, place
+from tests.bench.usage import statistics
 from tests.live.namespaces import Namespace
 
-# include/uapi/linux/bpf.h: BPF_ENABLE_STATS (since Linux 5.8), its BPF_STATS_RUN_TIME, and where struct bpf_prog_info
-# has run_time_ns and run_cnt. What it enables ends with its file descriptor.
-_ENABLE_STATS = 32
-_RUN_TIME = 0
-_RUN_TIME_NS = 192
+_RUN_TIME_NS = 192  # include/uapi/linux/bpf.h: where struct bpf_prog_info has run_time_ns, and behind it run_cnt
 
 _DRAIN_S = 0.02
 
@@ -50,7 +44,7 @@ int {name}(struct bpf_raw_tracepoint_args *ctx)
 def measure(load: Load, rounds: int) -> None:
     """Print what a run of each program takes on a load."""
     plan = make_plan(None, rung=Rung.TRACEPOINT, directions=tuple(Direction))
-    with place(load) as namespace, _statistics():
+    with place(load) as namespace, statistics():
         here = Between("netns", namespace.inode, namespace.inode)
         sources = {
             "an empty record": _empty(plan.source("1").programs),
@@ -82,16 +76,6 @@ def _show(load: Load, rounds: int, costs: dict[tuple[str, str], list[float]]) ->
 
 def _empty(programs: tuple[Program, ...]) -> Source:
     return Source(_EMPTY + "".join(_EMPTY_PROGRAM.format(name=program.name) for program in programs), programs)
-
-
-@contextmanager
-def _statistics() -> Iterator[None]:
-    attributes = struct.pack("=I", _RUN_TIME)
-    fd = syscall._bpf(_ENABLE_STATS, attributes)
-    try:
-        yield
-    finally:
-        os.close(fd)
 
 
 def _run(attached: Attached, namespace: Namespace, load: Load) -> dict[str, float]:

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Consumers in turn on the same traffic, with untraced traffic between them."""
 
-import resource
 import signal
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,14 +13,13 @@ from tcpio.kernel.cache import VARIABLE
 from tests.bench.consumers import CALLBACK, CONSUMERS, TCPDUMP, Consumer
 from tests.bench.tables import NOTHING, show, spread
 from tests.bench.traffic import Carried, Load, carry, place
-from tests.live.namespaces import Namespace, wait_until
+from tests.bench.usage import read_cpu, read_reaped, wait_until_idle
+from tests.live.namespaces import Namespace
 from tests.live.programs import Program
 
 _OUTPUT = "output.txt"
 _NOTE = b"# "  # tcpio's, of segments that were lost
 
-_IDLE_S = 0.25  # longer than any consumer's round
-_IDLE_CPU_S = 0.01
 _FEW = 1000  # lines of which no cost per line can be told
 
 
@@ -86,42 +83,17 @@ def _consume(
         Program(command, folder / "stderr.txt", stdout=file, environment=kept) as program,
     ):
         program.wait_for(consumer.ready)
-        before_s = _read_cpu(program.process.pid)
+        before_s = read_cpu(program.process.pid)
         make_traffic()
-        _wait_until_idle(program.process.pid)
-        reaped_s = _read_reaped()
+        wait_until_idle(program.process.pid)
+        reaped_s = read_reaped()
         program.stop(signal.SIGINT)
-        return program.said, _read_reaped() - reaped_s - before_s
+        return program.said, read_reaped() - reaped_s - before_s
 
 
 def _count_segments(output: Path) -> int:
     with output.open("rb") as file:
         return sum(_NOTE not in line for line in file)
-
-
-def _read_cpu(pid: int) -> float:
-    # clock_getcpuclockid(3): of all threads of a process, those that ended too.
-    return time.clock_gettime(~pid << 3 | 2)
-
-
-def _read_reaped() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
-def _wait_until_idle(pid: int) -> None:
-    # tcpdump does not print what it has not read when it is told to end.
-    def is_idle() -> bool:
-        before_s = _read_cpu(pid)
-        time.sleep(_IDLE_S)
-        return _read_cpu(pid) - before_s < _IDLE_CPU_S and not _is_runnable(pid)
-
-    wait_until(is_idle, "the consumer to have read all")
-
-
-def _is_runnable(pid: int) -> bool:
-    # On a busy machine what has not run may be waiting for its turn: proc(5), the state behind the name.
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "R"
 
 
 _HEADS = (

@@ -2,9 +2,7 @@
 """What counting costs: throughput beside no tracing, lines and tcpdump; time in the kernel; memory for many buckets."""
 
 import os
-import resource
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -17,13 +15,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from tcpio.kernel import syscall
 from tcpio.kernel.cache import VARIABLE
 from tcpio.output.as_report import TextReport
 from tcpio.output.report import Report
 from tcpio.output.report_rows import CsvReport, JsonReport
 from tests.bench.tables import NOTHING, show, spread
 from tests.bench.traffic import LOOPBACK, Load, carry
+from tests.bench.usage import read_fdinfo, read_programs, read_reaped, statistics
 from tests.live.namespaces import DEADLINE_S, Namespace, namespaces
 from tests.live.programs import CHECKOUT, READY, TCPIO, Program
 from tests.unit.sums import Row, make_setting, make_sums
@@ -32,7 +30,6 @@ _COUNTING = "tcpio: counting"
 _BULK = Load("bulk", ("-n", "8G"), has_super_segments=True)
 _EXCHANGES = 100_000
 _BUCKETS = 100_000
-_BPF_ENABLE_STATS = 32  # enum bpf_cmd; on until the file descriptor is closed (Linux 5.8)
 
 
 @dataclass(frozen=True)
@@ -110,14 +107,9 @@ class _Cost:
 
 def _measure_load(make: Callable[[Namespace], float], namespace: Namespace) -> _Cost:
     # The traffic's own CPU time, in which programs run for it: other work on the machine moves it less than the rate.
-    before_s = _read_reaped()
+    before_s = read_reaped()
     rate = make(namespace)
-    return _Cost(rate, _read_reaped() - before_s)
-
-
-def _read_reaped() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+    return _Cost(rate, read_reaped() - before_s)
 
 
 def _cells(costs: Sequence[_Cost]) -> list[str]:
@@ -147,32 +139,17 @@ def _watching(watcher: _Watcher, namespace: Namespace, folder: Path) -> Iterator
 def _in_kernel(namespace: Namespace, folder: Path) -> None:
     # Per segment sent or received: what it costs whoever sends or receives it.
     rows = []
-    statistics = syscall._bpf(_BPF_ENABLE_STATS, struct.pack("=I", 0))
-    try:
+    with statistics():
         for watcher in _WATCHERS[:-1]:
             with _watching(watcher, namespace, folder) as program:
                 before = namespace.counters()
                 _exchange(namespace, 64)
                 after = namespace.counters()
-                found = _programs(program.process.pid)
+                found = read_programs(program.process.pid)
             segments = sum(after[key] - before[key] for key in ("TcpInSegs", "TcpOutSegs"))
             ns, runs = (sum(one.get(key, 0) for one in found) for key in ("run_time_ns", "run_cnt"))
             rows.append([watcher.name, str(len(found)), f"{runs / segments:.2f}", f"{ns / segments:.0f}"])
-    finally:
-        os.close(statistics)
     show("eBPF, 64 connections with one-byte exchanges", ["", "programs", "runs/segment", "ns/segment"], rows)
-
-
-def _programs(pid: int) -> list[dict[str, int]]:
-    return [info for info in _fdinfo(pid) if "prog_id" in info]
-
-
-def _fdinfo(pid: int) -> list[dict[str, int]]:
-    found = []
-    for path in Path(f"/proc/{pid}/fdinfo").iterdir():
-        pairs = (line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
-        found.append({key: int(value) for key, value in pairs if value.strip().isdecimal()})
-    return found
 
 
 def _memory(namespace: Namespace, folder: Path) -> None:
@@ -181,7 +158,7 @@ def _memory(namespace: Namespace, folder: Path) -> None:
         command = _tcpio("summary", "--max-buckets", str(_BUCKETS), *words)
         watcher = _Watcher(" ".join(words), command, _COUNTING)
         with _watching(watcher, namespace, folder) as program:
-            maps = sum(info.get("memlock", 0) for info in _fdinfo(program.process.pid) if "map_id" in info)
+            maps = sum(info.get("memlock", 0) for info in read_fdinfo(program.process.pid) if "map_id" in info)
             resident = program.resident
         rows.append([watcher.name, f"{maps / 1e6:.1f}", f"{resident / 1e6:.0f}"])
     show(f"memory for {_BUCKETS} buckets", ["", "maps, MB", "tcpio itself, MB"], rows)

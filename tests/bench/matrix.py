@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Each kind of traffic beside each way to watch it: what it does to the traffic, and what it takes."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from tcpio.kernel.cache import VARIABLE
+from tests.bench import consumers
+from tests.bench.tables import NOTHING, show, spread
+from tests.bench.traffic import LOOPBACK, Load, carry, place
+from tests.bench.usage import read_cpu, read_programs, read_reaped, statistics, wait_until_idle
+from tests.live.namespaces import DEADLINE_S, Namespace
+from tests.live.overload import read_peak
+from tests.live.programs import CHECKOUT, READY, TCPIO, Program, read_counts
+
+_BULK = Load("", ("-n", "6G"), has_super_segments=True)
+_SMALL = Load("", ("-n", "150M", "-M", "512"), has_super_segments=False)  # 12 of these are options
+_EXCHANGES = "50000"
+_CONNECTIONS = "5000"
+_TCPDUMP_READY = "listening on"
+_CAPTURED = re.compile(r"(\d+) packets? captured")
+
+
+@dataclass(frozen=True)
+class _Traffic:
+    # Its rate, in whatever it is counted, is what is kept or not.
+    name: str
+    load: Load
+    make: Callable[[Namespace], float]
+
+
+def _script(*words: str) -> Callable[[Namespace], float]:
+    def make(namespace: Namespace) -> float:
+        command = [sys.executable, "-m", *words]
+        with namespace.entered():
+            done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=CHECKOUT, timeout=DEADLINE_S)
+        return float(done.stdout)
+
+    return make
+
+
+_TRAFFIC = (
+    _Traffic("bulk, super-segments", _BULK, lambda namespace: carry(namespace, _BULK).bits_per_s),
+    _Traffic("bulk, 500 bytes a segment", _SMALL, lambda namespace: carry(namespace, _SMALL).bits_per_s),
+    _Traffic("1 byte and back, 1 connection", _BULK, _script("tests.bench.request_response", "1", _EXCHANGES)),
+    _Traffic("1 byte and back, 64 connections", _BULK, _script("tests.bench.request_response", "64", _EXCHANGES)),
+    _Traffic("connect and close", _BULK, _script("tests.bench.churn", _CONNECTIONS)),
+)
+
+
+@dataclass(frozen=True)
+class _Watcher:
+    # Its output goes to a file; lost is a share, given what it said, segments, and packets of the device.
+    name: str
+    command: Callable[[Namespace, Path], Sequence[str]]
+    ready: str
+    lost: Callable[[str, int, int], float | None]
+
+
+def _tcpio(name: str, *words: str, lost: Callable[[str, int, int], float | None] | None = None) -> _Watcher:
+    def command(namespace: Namespace, _: Path) -> Sequence[str]:
+        return [*TCPIO, *words, "--netns", namespace.name, "--attach", "tracepoint"]
+
+    ready = "tcpio: counting" if "summary" in words else READY
+    return _Watcher(name, command, ready, lost or (lambda said, segments, _: read_counts(said)["lost"] / segments))
+
+
+def _tcpdump(name: str, *options: str) -> _Watcher:
+    def command(namespace: Namespace, _: Path) -> Sequence[str]:
+        return ["ip", "netns", "exec", namespace.name, "tcpdump", "-n", "-q", "-i", LOOPBACK, *options]
+
+    def lost(said: str, _: int, packets: int) -> float:
+        match = _CAPTURED.search(said)
+        return max(packets - int(match[1] if match else 0), 0) / packets
+
+    return _Watcher(name, command, _TCPDUMP_READY, lost)
+
+
+_CALLBACK = next(consumer for consumer in consumers.CONSUMERS if consumer.name == consumers.CALLBACK)
+
+_WATCHERS = (
+    _tcpio("tcpio"),
+    _tcpio("tcpio, a filter that matches nothing", "*:1-*:1"),
+    _tcpio("tcpio summary", "summary", lost=lambda *_: None),
+    *([_tcpio("tcpio -f arrow", "-f", "arrow")] if find_spec("pyarrow") else ()),
+    _tcpdump(consumers.TCPDUMP),
+    _tcpdump("tcpdump -w", "-w", "-"),
+    _Watcher(
+        _CALLBACK.name,
+        _CALLBACK.command,
+        _CALLBACK.ready,
+        lambda said, segments, packets: _CALLBACK.lost(said, 0, packets) / segments,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class _Run:
+    # One watcher, once.
+    rate: float
+    segments: int
+    cpu_s: float
+    lost: float | None  # a share
+    peak: int  # bytes
+    start_s: float
+
+
+def measure(rounds: int) -> None:
+    """Print what each watcher costs, by kind of traffic."""
+    for traffic in _TRAFFIC:
+        with place(traffic.load) as namespace, TemporaryDirectory(prefix="tcpio-bench-") as name:
+            namespace.set("ipv4/ip_local_port_range", "1024 65535")  # those of closed connections are taken for a while
+            _measure(traffic, rounds, namespace, Path(name))
+
+
+def _measure(traffic: _Traffic, rounds: int, namespace: Namespace, folder: Path) -> None:
+    traffic.make(namespace)  # warms up
+    idle = {watcher: _run(watcher, lambda _: 0.0, namespace, folder).cpu_s for watcher in _WATCHERS}
+    before: dict[str, list[float]] = defaultdict(list)
+    runs: dict[str, list[_Run]] = defaultdict(list)
+    for _ in range(rounds):
+        for watcher in _WATCHERS:
+            before[watcher.name].append(traffic.make(namespace))
+            run = _run(watcher, traffic.make, namespace, folder)
+            runs[watcher.name].append(replace(run, cpu_s=max(run.cpu_s - idle[watcher], 0.0)))
+    rates = [rate for rates in before.values() for rate in rates]
+    rows = [["untraced", spread([rate / median(rates) for rate in rates]), *[NOTHING] * 5]]
+    with statistics():  # apart from what is measured by the clock, since it takes time itself
+        for watcher in _WATCHERS:
+            program_ns = [] if watcher.ready == _TCPDUMP_READY else [_in_kernel(watcher, traffic, namespace, folder)]
+            cells = _cells(runs[watcher.name], before[watcher.name])
+            rows.append([watcher.name, *cells[:3], spread(program_ns, 0), *cells[3:]])
+    show(f"{traffic.name}, {rounds} rounds; untraced is beside its own median", _HEADS, rows)
+
+
+_HEADS = (
+    "",
+    "rate / untraced",
+    "CPU s per million segments",
+    "lost %",
+    "eBPF ns/segment",
+    "peak MB",
+    "exec to ready, s",
+)
+
+
+def _cells(runs: Sequence[_Run], before: Sequence[float]) -> list[str]:
+    return [
+        spread([run.rate / rate for run, rate in zip(runs, before, strict=True)]),
+        spread([run.cpu_s / run.segments * 1e6 for run in runs]),
+        spread([100 * run.lost for run in runs if run.lost is not None]),
+        spread([run.peak / 1e6 for run in runs], 0),
+        spread([run.start_s for run in runs]),
+    ]
+
+
+@contextmanager
+def _watching(watcher: _Watcher, namespace: Namespace, folder: Path) -> Iterator[Program]:
+    command = watcher.command(namespace, folder)
+    kept = {VARIABLE: str(folder / "programs")}
+    with (
+        (folder / "output").open("wb") as file,
+        Program(command, folder / "stderr", stdout=file, environment=kept) as program,
+    ):
+        program.wait_for(watcher.ready)
+        yield program
+
+
+def _segments(namespace: Namespace) -> int:
+    counted = namespace.counters()
+    return counted["TcpInSegs"] + counted["TcpOutSegs"] + counted["TcpRetransSegs"]
+
+
+def _packets(namespace: Namespace) -> int:
+    line = next(line for line in namespace.read("dev").splitlines() if line.lstrip().startswith(f"{LOOPBACK}:"))
+    return int(line.split()[2])
+
+
+def _run(watcher: _Watcher, make: Callable[[Namespace], float], namespace: Namespace, folder: Path) -> _Run:
+    began_s = time.monotonic()
+    with _watching(watcher, namespace, folder) as program:
+        start_s = time.monotonic() - began_s
+        segments, packets = _segments(namespace), _packets(namespace)
+        before_s = read_cpu(program.process.pid)
+        rate = make(namespace)
+        wait_until_idle(program.process.pid)
+        segments, packets = _segments(namespace) - segments, _packets(namespace) - packets
+        peak, reaped_s = read_peak(program), read_reaped()
+        program.stop(signal.SIGINT)
+    cpu_s = read_reaped() - reaped_s - before_s
+    return _Run(rate, segments, cpu_s, watcher.lost(program.said, max(segments, 1), max(packets, 1)), peak, start_s)
+
+
+def _in_kernel(watcher: _Watcher, traffic: _Traffic, namespace: Namespace, folder: Path) -> float:
+    # ns of eBPF per segment sent or received.
+    with _watching(watcher, namespace, folder) as program:
+        before = _segments(namespace)
+        traffic.make(namespace)
+        total_ns = sum(info.get("run_time_ns", 0) for info in read_programs(program.process.pid))
+        segments = _segments(namespace) - before
+        program.stop(signal.SIGINT)
+    return total_ns / segments
