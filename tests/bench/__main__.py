@@ -11,7 +11,19 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.bench import closing, matrix, programs, recordings, rendering, scale, side_by_side, sorting, start, summaries
+from tests.bench import (
+    closing,
+    matrix,
+    memory,
+    programs,
+    recordings,
+    rendering,
+    scale,
+    side_by_side,
+    sorting,
+    start,
+    summaries,
+)
 from tests.bench.tables import say, write_json
 from tests.bench.traffic import Load
 
@@ -24,18 +36,20 @@ BULK = Load("super-segments, as fast as they go", ("-n", "12G"), has_super_segme
 LOADS = {"full": FULL, "steady": STEADY, "bulk": BULK}
 
 
-def find_parts(rounds: int, records: int, connections: int) -> dict[str, Callable[[], None]]:
+def find_parts(rounds: int, records: int, connections: int, seconds: int) -> dict[str, Callable[[], None]]:
     """Give what can be measured, by name.
 
     Args:
         rounds: Of each consumer on each load.
         records: That are replayed.
         connections: That come and go.
+        seconds: For which memory is watched, with each format.
     """
     return {
         **{name: partial(side_by_side.measure, load, rounds) for name, load in LOADS.items()},
         "matrix": partial(matrix.measure, rounds),
         "programs": partial(programs.measure, STEADY, rounds),
+        "memory": partial(memory.measure, seconds),
         "start": start.measure,
         "render": rendering.measure,
         "scale": scale.measure,
@@ -46,7 +60,7 @@ def find_parts(rounds: int, records: int, connections: int) -> dict[str, Callabl
     }
 
 
-PARTS = tuple(find_parts(0, 0, 0))
+PARTS = tuple(find_parts(0, 0, 0, 0))
 
 
 def main() -> int:
@@ -68,6 +82,13 @@ def main() -> int:
         help=f"that come and go (default: {closing.CONNECTIONS})",
     )
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of each consumer on each load (default: 3)")
+    parser.add_argument(
+        "--seconds",
+        type=int,
+        default=memory.SECONDS,
+        metavar="N",
+        help=f"for which memory is watched, with each format (default: {memory.SECONDS})",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write each single measurement there")
     args = parser.parse_args()
     if unknown := set(args.parts) - set(PARTS):
@@ -77,7 +98,7 @@ def main() -> int:
     try:
         machine = _machine()
         say(f"{machine}; medians, (least..most)")
-        for name, measure in find_parts(args.rounds, args.records, args.connections).items():
+        for name, measure in find_parts(args.rounds, args.records, args.connections, args.seconds).items():
             if name in (args.parts or PARTS):
                 measure()
                 if args.json:  # after each: the next may take minutes, and may fail

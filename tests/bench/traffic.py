@@ -60,23 +60,49 @@ def place(load: Load) -> Iterator[Namespace]:
 def carry(namespace: Namespace, load: Load) -> Carried:
     """Make the traffic, and wait for its end."""
     before = _count(namespace)
+    with _serving(namespace), namespace.entered():
+        done = subprocess.run(_client(load), capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+    report = json.loads(done.stdout)
+    if "error" in report:
+        raise RuntimeError(f"{' '.join(_client(load))}: {report['error']}")
+    received = report["end"]["sum_received"]
+    return Carried(received["bits_per_second"], received["seconds"], _count(namespace) - before)
+
+
+@contextmanager
+def pouring(namespace: Namespace, load: Load, seconds: int) -> Iterator[None]:
+    """Make the traffic for some time; its end is waited for."""
+    with _serving(namespace):
+        with namespace.entered():
+            client = subprocess.Popen([*_client(load), "-t", str(seconds)], stdout=subprocess.DEVNULL)
+        try:
+            yield
+            client.wait(DEADLINE_S)
+        finally:
+            _end(client)
+
+
+def _client(load: Load) -> list[str]:
+    return ["iperf3", "-c", _ADDRESS, "-p", _PORT, "-J", *load.options]
+
+
+@contextmanager
+def _serving(namespace: Namespace) -> Iterator[None]:
+    # A server for one client.
     with namespace.entered():
         server = subprocess.Popen(["iperf3", "-s", "-1", "-B", _ADDRESS, "-p", _PORT], stdout=subprocess.DEVNULL)
     try:
         wait_until(lambda: _is_listening(namespace), "iperf3 to listen")
-        with namespace.entered():
-            command = ["iperf3", "-c", _ADDRESS, "-p", _PORT, "-J", *load.options]
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+        yield
         server.wait(DEADLINE_S)
     finally:
-        if server.poll() is None:
-            server.kill()
-            server.wait()
-    report = json.loads(done.stdout)
-    if "error" in report:
-        raise RuntimeError(f"{' '.join(command)}: {report['error']}")
-    received = report["end"]["sum_received"]
-    return Carried(received["bits_per_second"], received["seconds"], _count(namespace) - before)
+        _end(server)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.kill()
+        process.wait()
 
 
 def _is_listening(namespace: Namespace) -> bool:
