@@ -19,7 +19,7 @@ _LOAD = Load("500 bytes a segment", ("-M", "512"), has_super_segments=False)  # 
 _SETTLED = 0.1  # of the time, until which it may grow
 _FORMATS: dict[str, Sequence[str]] = {
     "text": (),
-    "text -t, all columns": ("-t", "-o", "+segs,seq,ack,win,rtx,state,netns"),
+    "text -t, more columns": ("-t", "-o", "+segs,seq,ack,win,rtx,state,netns"),
 }
 
 
@@ -45,11 +45,11 @@ def _measure(options: Sequence[str], namespace: Namespace, folder: Path, seconds
     slope = float(np.polyfit(times, sizes, 1)[0]) * 60
     seen = counts["printed"] + counts["lost"]
     return [
-        f"{sizes[0] / 1e6:.1f}",
-        f"{sizes[-1] / 1e6:.1f}",
-        f"{slope / 1e6:.3f}",
-        f"{seen / 1e6:.1f}",
-        f"{100 * counts['lost'] / max(seen, 1):.2f}",
+        spread([sizes[0] / 1e6], 1),
+        spread([sizes[-1] / 1e6], 1),
+        spread([slope / 1e6], 3),
+        spread([seen / 1e6], 1),
+        spread([100 * counts["lost"] / max(seen, 1)]),
         spread([size / 1e6 for size in sizes], 1),
     ]
 

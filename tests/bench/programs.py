@@ -49,6 +49,7 @@ def measure(load: Load, rounds: int) -> None:
         sources = {
             "an empty record": _empty(plan.source("1").programs),
             "tcpio": plan.source(to_c(here)),
+            "tcpio --on-overload summary": plan.source(to_c(here), counts_overload=True),
             "a filter that matches nothing": plan.source(to_c(all_of(here, Between("lport", 1, 1)))),
         }
         compiled = {name: Compilation(source).result() for name, source in sources.items()}
