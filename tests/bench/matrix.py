@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -19,14 +19,14 @@ from tcpio.kernel.cache import VARIABLE
 from tests.bench import consumers
 from tests.bench.tables import NOTHING, show, spread
 from tests.bench.traffic import LOOPBACK, Load, carry, place
-from tests.bench.usage import read_cpu, read_programs, read_reaped, statistics, wait_until_idle
+from tests.bench.usage import read_cpu, read_programs, statistics, wait_until_idle
 from tests.live.namespaces import DEADLINE_S, Namespace
 from tests.live.overload import read_peak
 from tests.live.programs import CHECKOUT, READY, TCPIO, Program, read_counts
 
 _BULK = Load("", ("-n", "6G"), has_super_segments=True)
 _SMALL = Load("", ("-n", "150M", "-M", "512"), has_super_segments=False)  # 12 of these are options
-_EXCHANGES = "50000"
+_EXCHANGES = "100000"
 _CONNECTIONS = "5000"
 _TCPDUMP_READY = "listening on"
 _CAPTURED = re.compile(r"(\d+) packets? captured")
@@ -126,14 +126,12 @@ def measure(rounds: int) -> None:
 
 def _measure(traffic: _Traffic, rounds: int, namespace: Namespace, folder: Path) -> None:
     traffic.make(namespace)  # warms up
-    idle = {watcher: _run(watcher, lambda _: 0.0, namespace, folder).cpu_s for watcher in _WATCHERS}
     before: dict[str, list[float]] = defaultdict(list)
     runs: dict[str, list[_Run]] = defaultdict(list)
     for _ in range(rounds):
         for watcher in _WATCHERS:
             before[watcher.name].append(traffic.make(namespace))
-            run = _run(watcher, traffic.make, namespace, folder)
-            runs[watcher.name].append(replace(run, cpu_s=max(run.cpu_s - idle[watcher], 0.0)))
+            runs[watcher.name].append(_run(watcher, traffic, namespace, folder))
     rates = [rate for rates in before.values() for rate in rates]
     rows = [["untraced", spread([rate / median(rates) for rate in rates]), *[NOTHING] * 5]]
     with statistics():  # apart from what is measured by the clock, since it takes time itself
@@ -187,19 +185,18 @@ def _packets(namespace: Namespace) -> int:
     return int(line.split()[2])
 
 
-def _run(watcher: _Watcher, make: Callable[[Namespace], float], namespace: Namespace, folder: Path) -> _Run:
+def _run(watcher: _Watcher, traffic: _Traffic, namespace: Namespace, folder: Path) -> _Run:
     began_s = time.monotonic()
     with _watching(watcher, namespace, folder) as program:
         start_s = time.monotonic() - began_s
         segments, packets = _segments(namespace), _packets(namespace)
         before_s = read_cpu(program.process.pid)
-        rate = make(namespace)
+        rate = traffic.make(namespace)
         wait_until_idle(program.process.pid)
         segments, packets = _segments(namespace) - segments, _packets(namespace) - packets
-        peak, reaped_s = read_peak(program), read_reaped()
+        cpu_s, peak = read_cpu(program.process.pid) - before_s, read_peak(program)
         program.stop(signal.SIGINT)
-    cpu_s = read_reaped() - reaped_s - before_s
-    return _Run(rate, segments, cpu_s, watcher.lost(program.said, max(segments, 1), max(packets, 1)), peak, start_s)
+    return _Run(rate, segments, cpu_s, watcher.lost(program.said, segments, packets), peak, start_s)
 
 
 def _in_kernel(watcher: _Watcher, traffic: _Traffic, namespace: Namespace, folder: Path) -> float:
