@@ -3,7 +3,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, BinaryIO
+from io import BufferedIOBase
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,7 @@ Array = Any
 
 class _Bounded:
     # A file of which a damaged header cannot ask for more than there can be.
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BufferedIOBase) -> None:
         self._file = file
         self.closed = False
 
@@ -56,7 +57,7 @@ class _Bounded:
         return getattr(self._file, name)
 
 
-def read_arrow(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:
+def read_arrow(file: BufferedIOBase, name: str, wanted: AbstractSet[str]) -> Recording:
     """Open an Arrow IPC stream.
 
     Raises:
@@ -77,7 +78,7 @@ def read_arrow(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording
     return _to_recording(pa, schema, name, iter(stream))
 
 
-def read_parquet(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:
+def read_parquet(file: BufferedIOBase, name: str, wanted: AbstractSet[str]) -> Recording:
     """Open a Parquet file.
 
     Raises:

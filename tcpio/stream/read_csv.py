@@ -4,7 +4,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from typing import BinaryIO
+from io import BufferedIOBase
 
 from tcpio.errors import RecordingError
 from tcpio.schema.batch import Mark, parse_mark
@@ -16,14 +16,14 @@ from tcpio.stream.recording import Recording
 _HOST = re.compile(r" \(\S{1,64}\)$")
 
 
-def read_csv(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:
+def read_csv(file: BufferedIOBase, name: str, wanted: AbstractSet[str]) -> Recording:
     """Open a CSV file.
 
     Raises:
         RecordingError: Its first row does not name columns.
     """
     lines = Lines(file, name)
-    first = next((line for line in lines.peek().splitlines() if not line.startswith(b"#")), b"")
+    first = _first_row(lines.peek(_first_row))
     names = [cell.strip() for cell in first.decode(errors="replace").split(",")]
     if set(EVERY).isdisjoint(names):
         if len(names) != len(EVERY):
@@ -31,6 +31,10 @@ def read_csv(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:
         names = list(EVERY)
     dialect = _Csv(needed_of(names, wanted), first)
     return Recording(frozenset(names) & set(EVERY), read_batches(lines, name, dialect))
+
+
+def _first_row(data: bytes) -> bytes:
+    return next((line for line in data.splitlines() if not line.startswith(b"#")), b"")
 
 
 class _Csv:

@@ -5,7 +5,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, BinaryIO
+from io import BufferedIOBase
+from typing import Any
 
 from tcpio.errors import RecordingError
 from tcpio.schema.batch import ClockStep, Lost, Mark, is_possible, read_mark
@@ -19,7 +20,7 @@ _KINDS = (LOST, CLOCK_STEP, COUNTED)  # one of these makes an object a mark
 _MARK = re.compile(rb'^[^\n]*"(?:%s)":[^\n]*\n' % "|".join(_KINDS).encode(), re.MULTILINE)
 
 
-def read_json(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:
+def read_json(file: BufferedIOBase, name: str, wanted: AbstractSet[str]) -> Recording:
     """Open a file of JSON Lines.
 
     Raises:
@@ -27,7 +28,7 @@ def read_json(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:
     """
     lines = Lines(file, name)
     keys: Mapping[str, object] = {}
-    for line in lines.peek().splitlines():
+    for line in lines.peek(lambda data: _MARK.sub(b"", data)).splitlines():
         try:
             keys = _parse(line)
         except ValueError as error:

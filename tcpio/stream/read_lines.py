@@ -5,9 +5,10 @@ A dialect turns what it reads into rows of comma-separated values; only these ar
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from typing import BinaryIO, Protocol, TypeAlias
+from io import BufferedIOBase
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from tcpio.errors import RecordingError
 from tcpio.schema.batch import Batch, Mark
 from tcpio.schema.record import no_records
 from tcpio.stream.fields import BadValueError, to_records
+from tcpio.stream.recording import read_some
 
 BLOCK = 1 << 22
 LONGEST_LINE = 1 << 16
@@ -69,24 +71,27 @@ class Lines:
         name: For messages.
     """
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: BufferedIOBase, name: str) -> None:
         self._file = file
         self._name = name
         self._rest = b""
         self._is_ended = False
 
-    def peek(self) -> bytes:
-        """Give the first block without taking it."""
-        if not self._rest:
-            self._rest = self._read()
-        return self._rest[: self._rest.rfind(b"\n") + 1] or self._rest
+    def peek(self, is_enough: Callable[[bytes], object] = bool) -> bytes:
+        """Give the first lines without taking them: whole ones, if there are any.
+
+        Args:
+            is_enough: Tells whether these lines will do; a pipe may give the first ones long before others.
+        """
+        while not (self._is_ended or is_enough(self._whole()) or len(self._rest) > LONGEST_LINE):
+            self._rest += self._read()
+        return self._whole() or self._rest
+
+    def _whole(self) -> bytes:
+        return self._rest[: self._rest.rfind(b"\n") + 1]
 
     def _read(self) -> bytes:
-        try:
-            # A pipe gives what there is: it is not waited for more.
-            data = self._file.read1(BLOCK) if hasattr(self._file, "read1") else self._file.read(BLOCK)
-        except OSError as error:
-            raise RecordingError(f"cannot read {self._name}: {error.strerror}") from error
+        data = read_some(self._file, self._name, BLOCK)
         self._is_ended = not data
         return data
 
@@ -98,12 +103,14 @@ class Lines:
         """
         offset = 0
         rest = self._rest
-        while not self._is_ended:
+        while True:
             cut = rest.rfind(b"\n") + 1
             if cut:
                 yield rest[:cut]
                 offset += cut
                 rest = rest[cut:]
+            if self._is_ended:
+                break
             if len(rest) > LONGEST_LINE:
                 raise RecordingError(f"{self._name}: a line of more than {LONGEST_LINE} bytes, at byte {offset}")
             rest += self._read()

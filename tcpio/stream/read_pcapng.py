@@ -4,7 +4,8 @@
 import struct
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any, BinaryIO, TypeAlias
+from io import BufferedIOBase
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +46,7 @@ from tcpio.schema.pcapng import (
 )
 from tcpio.schema.record import RECEIVE, RECORD, SEND, Records, no_records
 from tcpio.stream.fields import word_values
-from tcpio.stream.recording import Recording
+from tcpio.stream.recording import Recording, read_some
 
 _READ = 1 << 22
 _LONGEST = 1 << 17
@@ -65,7 +66,7 @@ class _DamagedError(ValueError):
         self.row = row
 
 
-def read_pcapng(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:  # noqa: ARG001  as all readers
+def read_pcapng(file: BufferedIOBase, name: str, wanted: AbstractSet[str]) -> Recording:  # noqa: ARG001  as all readers
     """Open a pcapng file.
 
     Raises:
@@ -79,7 +80,7 @@ def read_pcapng(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recordin
 class _Blocks:
     # The file in pieces of whole blocks.
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: BufferedIOBase, name: str) -> None:
         self.name = name
         self.offset = 0  # of what is held
         self.interfaces: list[int] = []  # inode of each
@@ -87,28 +88,28 @@ class _Blocks:
         self._held = b""
 
     def _fill(self) -> bool:
-        try:
-            data = self._file.read(_READ)
-        except OSError as error:
-            raise RecordingError(f"cannot read {self.name}: {error.strerror}") from error
+        data = read_some(self._file, self.name, _READ)
         self._held += data
         return bool(data)
 
     def read_section(self) -> Mapping[str, str]:
-        self._fill()
-        try:
-            kind, length = struct.unpack_from("=II", self._held)
-            (order,) = struct.unpack_from("=I", self._held, 8)
-        except struct.error:
-            raise self.damaged("the section's header is not whole") from None
+        kind, length, order = struct.unpack("=III", self._need(_SHORTEST)[:_SHORTEST])
         if kind != SECTION or order != BYTE_ORDER:
             raise self.damaged("the section was written on a machine of the other byte order")
-        if length % _FOUR or not 28 <= length <= len(self._held):  # noqa: PLR2004  the header's own
-            raise self.damaged("the section's header is not whole")
+        if length % _FOUR or not 28 <= length <= _LONGEST:  # noqa: PLR2004  the header's own
+            raise self.damaged(f"the section's header cannot have {length} bytes")
+        self._need(length)
         try:
             return _to_facts(list(_options(self._held[24 : length - 4])))
         except _DamagedError as error:
             raise self.damaged(str(error)) from error
+
+    def _need(self, count: int) -> bytes:
+        # So many bytes at least, which may be written while they are read.
+        while len(self._held) < count:
+            if not self._fill():
+                raise self.damaged("the section's header is not whole")
+        return self._held
 
     def damaged(self, what: str, offset: int | None = None) -> RecordingError:
         return RecordingError(f"{self.name}: {what}, at byte {self.offset if offset is None else offset}")

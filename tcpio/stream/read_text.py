@@ -4,7 +4,8 @@
 import re
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from typing import BinaryIO
+from io import BufferedIOBase
+from itertools import islice
 
 from tcpio.errors import RecordingError
 from tcpio.schema.batch import parse_mark
@@ -19,15 +20,14 @@ _MARK = rb"(?:([^ \n]+) )?(?:[^ \n]+ +)?# ([^\n]*)"  # with the time and the hos
 _BY_NAME = {column.name: column for column in (*COLUMNS, Column(HOST, "", Kind.WORD, 0))}
 
 
-def read_text(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:
+def read_text(file: BufferedIOBase, name: str, wanted: AbstractSet[str]) -> Recording:
     """Open a text file.
 
     Raises:
         RecordingError: It is not tcpio's text, or cannot be read without its header.
     """
     lines = Lines(file, name)
-    found = [_COLOR.sub(b"", line) for line in lines.peek().splitlines()]
-    rows = [line for line in found if line and not re.fullmatch(_MARK, line)]
+    rows = _first_rows(lines.peek(_tells_columns))
     first = rows[0].decode(errors="replace") if rows else ""
     names = _names_of(first)
     if names:
@@ -43,6 +43,18 @@ def read_text(file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:
         )
     dialect.names = needed_of(names, wanted)
     return Recording(frozenset(names) - {HOST}, read_batches(lines, name, dialect))
+
+
+def _first_rows(data: bytes) -> list[bytes]:
+    # The header, if there is one, and the line behind it.
+    lines = (_COLOR.sub(b"", line) for line in data.splitlines())
+    return list(islice((line for line in lines if line and not re.fullmatch(_MARK, line)), 2))
+
+
+def _tells_columns(data: bytes) -> bool:
+    # Where the direction stands, the header alone does not say.
+    rows = _first_rows(data)
+    return len(rows) > bool(rows and _names_of(rows[0].decode(errors="replace")))
 
 
 def _names_of(header: str) -> tuple[str, ...]:

@@ -4,8 +4,10 @@
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from io import BufferedIOBase
+from typing import Protocol
 
+from tcpio.errors import RecordingError
 from tcpio.schema.batch import Batch
 
 
@@ -25,10 +27,22 @@ class Recording:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
+def read_some(file: BufferedIOBase, name: str, most: int) -> bytes:
+    """Read what there is, as a pipe gives it: it is not waited for more. Nothing is the end.
+
+    Raises:
+        RecordingError: It cannot be read.
+    """
+    try:
+        return file.read1(most)
+    except OSError as error:
+        raise RecordingError(f"cannot read {name}: {error.strerror}") from error
+
+
 class Reader(Protocol):
     """Opens a file of one format."""
 
-    def __call__(self, file: BinaryIO, name: str, wanted: AbstractSet[str]) -> Recording:
+    def __call__(self, file: BufferedIOBase, name: str, wanted: AbstractSet[str]) -> Recording:
         """Open it.
 
         Args:

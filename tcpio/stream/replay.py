@@ -47,7 +47,7 @@ def open_recording(path: Path | None, wanted: AbstractSet[str]) -> Iterator[Reco
             raise RecordingError(f"cannot read {name}: {error.strerror}") from error
         if not head:
             raise RecordingError(f"{name} is empty")
-        yield _find_reader(head)(file, name, wanted)
+        yield find_reader(head)(file, name, wanted)
 
 
 @contextmanager
@@ -64,7 +64,8 @@ def _open(path: Path | None) -> Iterator[io.BufferedReader]:
         yield opened
 
 
-def _find_reader(head: bytes) -> Reader:
+def find_reader(head: bytes) -> Reader:
+    """Tell by how a file begins, with its first line if it has lines, who reads it."""
     for begin, reader in BEGINNINGS:
         if head.startswith(begin):
             return reader

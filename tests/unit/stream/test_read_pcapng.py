@@ -122,6 +122,7 @@ def test_no_byte_can_make_it_fail_otherwise(data: st.DataObject) -> None:
     [
         (b"\n\r\r\n", "the section's header is not whole"),
         (b"\n\r\r\n" + struct.pack("=II", 1000, 0x1A2B3C4D) + bytes(20), "the section's header is not whole"),
+        (b"\n\r\r\n" + struct.pack("=II", 1 << 20, 0x1A2B3C4D), "the section's header cannot have 1048576 bytes"),
         (b"\n\r\r\n" + bytes(24), "the section was written on a machine of the other byte order"),
         (
             b"\n\r\r\n" + struct.pack("=IIHHqHHI", 36, 0x1A2B3C4D, 1, 0, -1, 1, 99, 0) + bytes(8),
@@ -148,7 +149,7 @@ def test_what_others_wrote_is_told(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_further_is_told() -> None:
     class Broken(io.BytesIO):
-        def read(self, _size: int | None = -1) -> bytes:
+        def read1(self, _size: int | None = -1) -> bytes:
             raise OSError(5, "Input/output error")
 
     with pytest.raises(RecordingError, match="cannot read x: Input/output error"):

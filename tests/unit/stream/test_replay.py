@@ -2,6 +2,8 @@
 """Files of any format, known by how they begin."""
 
 import contextlib
+import io
+import itertools
 import os
 import threading
 from pathlib import Path
@@ -11,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tcpio.errors import RecordingError, UsageError
-from tcpio.schema.batch import Batch, join
-from tcpio.stream.replay import open_recording
+from tcpio.schema.batch import Batch, Lost, join
+from tcpio.stream.replay import find_reader, open_recording
 from tests.unit.samples import any_records
 from tests.unit.stream.recordings import ALL, assert_same, with_format, write
 
@@ -46,6 +48,23 @@ def test_a_pipe_is_read(tmp_path: Path) -> None:
 
     assert_same(read(fifo), make_batch())
     writer.join()
+
+
+@with_format
+@given(sizes=st.lists(st.integers(1, 700), min_size=1, max_size=20))
+def test_what_comes_in_pieces_is_read_as_if_it_came_at_once(name: str, sizes: list[int]) -> None:
+    class Pipe(io.BytesIO):
+        def read1(self, most: int | None = -1) -> bytes:
+            return super().read1(min(most or 1, next(pieces)))
+
+    pieces = itertools.cycle(sizes)
+    records = any_records(5)
+    records["bytes"] >>= 1
+    records["ts_ns"] += 10**18
+    batch = Batch(records, (Lost(int(records["ts_ns"][0]), 1, 7),))
+    data = write(name, batch)
+
+    assert_same(join(list(find_reader(data[:100])(Pipe(data), "x", ALL).batches)), batch)
 
 
 def test_the_standard_input_is_read(tmp_path: Path) -> None:
