@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tcpio.cli.showing import OutputOptions, make_output_options, parse_count, read_size
+from tcpio.cli.showing import OutputOptions, make_output_options, parse_count, parse_timeout, read_size
 from tcpio.errors import UsageError
 from tcpio.filter.ast import ALWAYS, AllOf, AnyBit, Between, Expr
 from tcpio.filter.parse import parse_filter, to_expr
@@ -100,18 +100,6 @@ def parse_delay(text: str) -> float:
             hint=f"the default is {DEFAULT_DELAY_MS}; --no-order does without",
         )
     return int(text) / 1000
-
-
-def parse_timeout(text: str) -> float:
-    """Read how long to trace, in seconds.
-
-    Raises:
-        UsageError: It is no positive number.
-    """
-    match = re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII)
-    if not match or not float(text):
-        raise UsageError(f"--timeout {text!r} is no positive number of seconds", hint="for example --timeout 10")
-    return float(text)
 
 
 def make_options(args: argparse.Namespace) -> TraceOptions:

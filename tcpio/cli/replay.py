@@ -3,7 +3,9 @@
 
 import argparse
 import re
-from collections.abc import Generator, Iterator, Mapping
+import select
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -22,9 +24,10 @@ from tcpio.cli.showing import (
     make_output_options,
     open_writer,
     parse_count,
+    parse_timeout,
 )
 from tcpio.cli.signals import Signals
-from tcpio.errors import UsageError
+from tcpio.errors import RecordingError, UsageError
 from tcpio.filter.ast import AnyBit, Between, Expr, all_of
 from tcpio.filter.parse import parse_filter, to_expr
 from tcpio.filter.to_mask import fields_of
@@ -39,8 +42,9 @@ from tcpio.schema.flags import parse_flags
 from tcpio.schema.record import RECEIVE, SEND, no_records
 from tcpio.stream.counts import Counts
 from tcpio.stream.derive import GROUPS, MEASURES, NEEDED, Derived, find_group
+from tcpio.stream.follow import Ending, Follower
 from tcpio.stream.recording import Recording
-from tcpio.stream.replay import open_recording
+from tcpio.stream.replay import open_recording, read_recording
 from tcpio.stream.select import Limit, Period, Select
 
 if TYPE_CHECKING:
@@ -51,6 +55,14 @@ The format of a file is known by how it begins; text must have its header or the
 iso or epoch. Several files are read one behind the other ('tcpio sort' merges them). FILE - is the standard input.
 What is whole before damage is printed; then the damage is told, and the exit status is 1.
 
+following:
+  --follow reads one FILE that is still being written, from its begin, and prints what is appended soon after (what
+  'tcpio -w' writes: within 0.2 s, arrow within 1.2 s). All formats but parquet can be followed. A line or block that
+  is half written waits for its rest. It is the name that is followed: with --rotate-size or --rotate-time that is the
+  file that is open, each to its end and then the next one; closed ones, FILE-TIME, are not read, nor is one that was
+  open for less than 0.1 s. A file that is cut is read from its begin again. It ends by ^C, -c, --timeout, or a little
+  after --until.
+
 {tables}
 
 examples:
@@ -58,11 +70,14 @@ examples:
   tcpio replay trace.arrow -f pcapng -w x.pcapng  for Wireshark
   tcpio replay trace.csv --since 10:32 --until 10:33 --flags SYN,RST
   tcpio replay trace.jsonl --summary --by raddr   what each remote host sent and was sent
+  tcpio replay --follow trace.arrow --since -0s   what is recorded from now on
 """
 EPILOG = _EPILOG.format(tables=describe_presentation())
 
 _INODE = re.compile(r"\d{1,10}", re.ASCII)
 _PIECE = 1 << 14
+_WAIT_S = 0.1  # between looks at a file that is followed
+_LATE_NS = 2_000_000_000  # by how much what is recorded may be written later than it passed
 _SUMMARIES = ("text", "jsonl", "csv")
 _TIMES = frozenset({"time", "ts_ns"})
 
@@ -84,6 +99,8 @@ class ReplayOptions:
         named: Columns that were asked for by name: that one is missing is an error.
         group: What to group by; None shows segments.
         is_quiet: Whether the counts stay unsaid.
+        is_followed: Whether what is appended to the only file is waited for.
+        timeout_s: For how long; None is no limit.
     """
 
     files: tuple[Path | None, ...]
@@ -95,12 +112,16 @@ class ReplayOptions:
     named: frozenset[str]
     group: tuple[str, ...] | None
     is_quiet: bool
+    is_followed: bool
+    timeout_s: float | None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options, files and filters."""
     parser.usage = "tcpio replay [OPTION...] FILE... [FILTER...]"
     parser.add_argument("files", nargs="+", metavar="FILE", help="recordings, then filters as those of 'tcpio trace'")
+    parser.add_argument("--follow", action="store_true", help="go on with what is appended to FILE; see below")
+    parser.add_argument("--timeout", metavar="SECONDS", help="with --follow: end after this time")
     chosen = parser.add_argument_group("which segments")
     chosen.add_argument("-c", "--count", metavar="N", help="print N segments and end")
     chosen.add_argument(
@@ -127,6 +148,7 @@ def make_options(args: argparse.Namespace) -> ReplayOptions:
         UsageError: Something in it is wrong.
     """
     files, filters = _split(args.files)
+    _check_following(args, files)
     terms = [to_expr([parse_filter(text) for text in filters])]
     if args.flags is not None:
         terms.append(AnyBit("flags", parse_flags(args.flags)))
@@ -152,7 +174,22 @@ def make_options(args: argparse.Namespace) -> ReplayOptions:
         named=frozenset(named | ({"time"} if args.time else set())),
         group=find_group(args.by) if args.summary else None,
         is_quiet=args.quiet,
+        is_followed=args.follow,
+        timeout_s=None if args.timeout is None else parse_timeout(args.timeout),
     )
+
+
+def _check_following(args: argparse.Namespace, files: tuple[Path | None, ...]) -> None:
+    if not args.follow:
+        if args.timeout is not None:
+            raise UsageError("--timeout is for --follow: a replay ends by itself")
+        return
+    if len(files) > 1 or files[0] is None:
+        raise UsageError("--follow follows one file by its name", hint="tcpio replay --follow FILE [FILTER...]")
+    if not files[0].exists():
+        raise UsageError(f"there is no {files[0]} to be followed", hint="begin to record first")
+    if not files[0].is_file():
+        raise UsageError(f"{files[0]} is no regular file, so it cannot be followed", hint="a pipe is read as it comes")
 
 
 def _split(words: list[str]) -> tuple[tuple[Path | None, ...], list[str]]:
@@ -178,52 +215,120 @@ def run(args: argparse.Namespace) -> int:
         TcpioError: Something cannot be read or written; what could be has been.
     """
     options = make_options(args)
-    replay = _Replay(options)
-    shown: _Segments | _Sums | None = None
-    with Signals() as signals, ExitStack() as stack, closing(replay.batches()) as batches:
-        try:
-            for recording, batch in batches:
-                shown = shown or _open(options, recording, stack)
-                shown.take(batch)
-                if signals.take_question():
-                    say(f"tcpio: {replay.count(shown.printed)}")
-                if signals.is_ended or replay.limit.is_reached or shown.is_closed_by_reader:
-                    break
-        finally:
-            if shown:
-                shown.end(replay.lost)
-                counts = replay.count(shown.printed)
-                if counts.lost or not options.is_quiet:
-                    say(f"tcpio: {counts}")
+    with Signals() as signals, ExitStack() as stack:
+        _Run(options, signals, stack).run()
     return 0
+
+
+class _Run:
+    # From files to what is shown of them, until something ends it.
+
+    def __init__(self, options: ReplayOptions, signals: Signals, stack: ExitStack) -> None:
+        self._options = options
+        self._signals = signals
+        self._stack = stack
+        self._replay = _Replay(options)
+        self._shown: _Segments | _Sums | None = None
+        self._deadline_s = time.monotonic() + (options.timeout_s or float("inf"))
+
+    def run(self) -> None:
+        """Show all there is."""
+        with closing(self._replay.batches(self._wait)) as batches:
+            try:
+                for recording, batch in batches:
+                    self._shown = self._shown or _open(self._options, recording, self._stack)
+                    self._shown.take(batch)
+                    if self._is_over():
+                        break
+            finally:
+                if self._shown:
+                    self._shown.end(self._replay.lost)
+                    self._tell()
+        if not self._shown:  # it was followed in vain
+            self._tell()
+
+    def _wait(self) -> bool:
+        # For more to be appended; what is shown may have held something back until now.
+        select.select([self._signals.fd], [], [], max(min(_WAIT_S, self._deadline_s - time.monotonic()), 0))
+        self._signals.clear()
+        if self._shown:
+            self._shown.take(Batch(no_records()))
+        self._replay.newest_ns = time.time_ns()
+        return not self._is_over()
+
+    def _is_over(self) -> bool:
+        if self._signals.take_question():
+            say(f"tcpio: {self._count()}")
+        is_unseen = self._shown is not None and self._shown.is_closed_by_reader
+        if self._signals.is_ended or self._replay.limit.is_reached or is_unseen:
+            return True
+        return self._options.is_followed and (time.monotonic() >= self._deadline_s or self._replay.is_past)
+
+    def _tell(self) -> None:
+        counts = self._count()
+        if counts.lost or not self._options.is_quiet:
+            say(f"tcpio: {counts}")
+
+    def _count(self) -> Counts:
+        return self._replay.count(self._shown.printed if self._shown else 0)
 
 
 class _Replay:
     # From files to batches of what is wanted of them.
 
     def __init__(self, options: ReplayOptions) -> None:
+        self.newest_ns = 0  # of what there was up to now
         self.limit = Limit(options.count)
         self.lost: dict[int, int] = {}
         self._options = options
+        self._needed = _find_needed(options)
+        self._wanted = self._needed | _shown(options)
         self._select = Select(options.filters)
         self._period: Period | None = None
         self._taken = 0
 
-    def batches(self) -> Generator[tuple[Recording, Batch], None, None]:
-        """Give at least one batch of each file, which may be empty."""
-        needed = _find_needed(self._options)
+    @property
+    def is_past(self) -> bool:
+        """Whether what is still to come is behind --until, since what has been there was."""
+        until_ns = (self._period or _make_period(self._options, self.newest_ns)).until_ns
+        return until_ns is not None and self.newest_ns > until_ns + _LATE_NS
+
+    def batches(self, wait: Callable[[], bool]) -> Generator[tuple[Recording, Batch], None, None]:
+        """Give at least one batch of each file, which may be empty.
+
+        Args:
+            wait: See Follower.
+        """
+        if self._options.is_followed and self._options.files[0]:
+            yield from self._followed(self._options.files[0], wait)
+            return
         for path in self._options.files:
-            with open_recording(path, needed | _shown(self._options)) as recording:
-                _require(recording, path, needed)
-                yield recording, Batch(no_records())
-                for batch in recording.batches:
-                    for piece in _pieces(batch):
-                        self._taken += len(piece.records)
-                        yield recording, self._choose(piece)
+            with open_recording(path, self._wanted) as recording:
+                yield from self._of(recording, path)
+
+    def _followed(self, path: Path, wait: Callable[[], bool]) -> Iterator[tuple[Recording, Batch]]:
+        follower = Follower(path, wait, lambda text: say(f"tcpio: {text}"))
+        for file in follower.files():
+            try:
+                yield from self._of(read_recording(file, str(path), self._wanted, is_growing=True), path)
+            except RecordingError as error:
+                if follower.ending is None:
+                    raise
+                if follower.ending is Ending.REPLACED:
+                    say(f"tcpio: {error}")
+
+    def _of(self, recording: Recording, path: Path | None) -> Iterator[tuple[Recording, Batch]]:
+        _require(recording, path, self._needed)
+        yield recording, Batch(no_records())
+        for batch in recording.batches:
+            for piece in _pieces(batch):
+                self._taken += len(piece.records)
+                yield recording, self._choose(piece)
 
     def _choose(self, batch: Batch) -> Batch:
-        if self._period is None and len(batch.records):
-            self._period = _make_period(self._options, int(batch.records["ts_ns"][0]))
+        if len(batch.records):
+            self.newest_ns = max(self.newest_ns, int(batch.records["ts_ns"][-1]))
+            self._period = self._period or _make_period(self._options, int(batch.records["ts_ns"][0]))
         chosen = self._select(self._period(batch) if self._period else batch)
         for mark in chosen.marks:
             if isinstance(mark, Lost):
@@ -303,8 +408,9 @@ class _Segments:
 
     def take(self, batch: Batch) -> None:
         """Write a batch; times may be told from the first."""
-        if self._writer is None and len(batch.records):
-            self._begin(int(batch.records["ts_ns"][0]))
+        if self._writer is None and (len(batch.records) or batch.marks):
+            times = [*batch.records["ts_ns"][:1].tolist(), *(mark.ts_ns for mark in batch.marks)]
+            self._begin(min(times))
         if self._writer:
             self._writer.write(batch)
 

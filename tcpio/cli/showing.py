@@ -138,6 +138,18 @@ def parse_count(option: str, text: str) -> int:
     return int(text)
 
 
+def parse_timeout(text: str) -> float:
+    """Read how long to run, in seconds.
+
+    Raises:
+        UsageError: It is no positive number.
+    """
+    match = re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII)
+    if not match or not float(text):
+        raise UsageError(f"--timeout {text!r} is no positive number of seconds", hint="for example --timeout 10")
+    return float(text)
+
+
 def _parse_duration(option: str, text: str) -> int:
     match = _TIME.fullmatch(text.strip().lower())
     seconds = int(match[1]) * _SECONDS[match[2]] if match else 0

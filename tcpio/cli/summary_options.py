@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tcpio.cli.options import parse_timeout
+from tcpio.cli.showing import parse_timeout
 from tcpio.cli.tcpipstat import take_words
 from tcpio.errors import UnsupportedKernel, UsageError
 from tcpio.filter.ast import ALWAYS, Between, Expr, all_of

@@ -16,7 +16,8 @@ from tcpio.stream.read_pcapng import read_pcapng
 from tcpio.stream.read_text import read_text
 from tcpio.stream.recording import Reader, Recording
 
-_HEAD = 1 << 12
+HEAD = 1 << 12
+"""Bytes by which a format is known."""
 
 BEGINNINGS: Sequence[tuple[bytes, Reader]] = (
     (b"\n\r\r\n", read_pcapng),
@@ -25,6 +26,9 @@ BEGINNINGS: Sequence[tuple[bytes, Reader]] = (
     (b"{", read_json),
 )
 """What a file begins with -> who reads it. Lines without a brace are CSV if their first one has commas, else text."""
+
+_ONLY_WHOLE = (read_parquet,)
+_LONGEST_BEGINNING = max(len(begin) for begin, _ in BEGINNINGS)
 
 
 @contextmanager
@@ -41,13 +45,37 @@ def open_recording(path: Path | None, wanted: AbstractSet[str]) -> Iterator[Reco
     """
     name = "standard input" if path is None else str(path)
     with _open(path) as file:
-        try:
-            head = file.peek(_HEAD)[:_HEAD]
-        except OSError as error:
-            raise RecordingError(f"cannot read {name}: {error.strerror}") from error
-        if not head:
-            raise RecordingError(f"{name} is empty")
-        yield find_reader(head)(file, name, wanted)
+        yield read_recording(file, name, wanted)
+
+
+def read_recording(
+    file: io.BufferedReader, name: str, wanted: AbstractSet[str], *, is_growing: bool = False
+) -> Recording:
+    """Begin to read a recording.
+
+    Args:
+        file: At its begin.
+        name: For messages.
+        wanted: Names of columns; what belongs to others need not be read.
+        is_growing: Whether it is still being written.
+
+    Raises:
+        UsageError: What reads it is missing, or it is read when it is finished only.
+        RecordingError: It cannot be read.
+    """
+    try:
+        head = file.peek(HEAD)[:HEAD]
+    except OSError as error:
+        raise RecordingError(f"cannot read {name}: {error.strerror}") from error
+    if not head:
+        raise RecordingError(f"{name} is empty")
+    reader = find_reader(head)
+    if is_growing and reader in _ONLY_WHOLE:
+        raise UsageError(
+            f"{name} is Parquet, which is read when it is finished and not followed",
+            hint="replay it without --follow; arrow can be followed",
+        )
+    return reader(file, name, wanted)
 
 
 @contextmanager
@@ -62,6 +90,14 @@ def _open(path: Path | None) -> Iterator[io.BufferedReader]:
         raise UsageError(f"cannot read {path}: {error.strerror}", hint="give the name of a recording") from error
     with opened:
         yield opened
+
+
+def is_telling(head: bytes) -> bool:
+    """Tell whether this is enough of a file to find who reads it: a beginning, or a line that is no comment."""
+    lines = head[: head.rfind(b"\n") + 1].splitlines()
+    is_known = any(head.startswith(begin) for begin, _ in BEGINNINGS if len(begin) == _LONGEST_BEGINNING)
+    has_line = len(head) >= _LONGEST_BEGINNING and any(line and not line.startswith(b"#") for line in lines)
+    return is_known or has_line or len(head) == HEAD
 
 
 def find_reader(head: bytes) -> Reader:

@@ -38,10 +38,12 @@ class Period:
 
     Attributes:
         dropped: Records that were left out.
+        until_ns: The last moment, as it was given.
     """
 
     def __init__(self, since_ns: int | None, until_ns: int | None) -> None:
         self.dropped = 0
+        self.until_ns = until_ns
         self._since_ns = 0 if since_ns is None else min(max(since_ns, 0), LAST_NS)
         self._until_ns = LAST_NS if until_ns is None else min(max(until_ns, -1), LAST_NS)
 

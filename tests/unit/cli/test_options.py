@@ -16,7 +16,6 @@ from tcpio.cli.options import (
     make_options,
     parse_delay,
     parse_size,
-    parse_timeout,
 )
 from tcpio.errors import FilterError, UsageError
 from tcpio.filter.ast import ALWAYS, AllOf, AnyBit, Between
@@ -225,10 +224,6 @@ def test_a_delay_is_given_in_ms() -> None:
 def test_overload_can_be_counted() -> None:
     assert [options("--on-overload", word).counts_overload for word in ("lines", "summary")] == [False, True]
     assert not options().counts_overload
-
-
-def test_a_timeout_may_have_a_fraction() -> None:
-    assert [parse_timeout("1"), parse_timeout("0.25")] == [1.0, 0.25]
 
 
 @pytest.mark.parametrize(("name", "rung"), [("auto", None), ("fentry", Rung.FENTRY), ("tracepoint", Rung.TRACEPOINT)])

@@ -3,8 +3,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -254,3 +256,181 @@ def test_what_was_merged_from_two_hosts_is_read(replay: Replay, name: str) -> No
     assert [row.partition(",")[0] for row in rows] == sorted(row.partition(",")[0] for row in rows)
     assert len(rows) == 8
     assert said == "tcpio: 8 segments printed, 274 lost; lost by CPU: 3: 274\n"
+
+
+class Steps:
+    """What happens while replay waits for more; behind the last step someone ends it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left: list[Callable[[], object]] = []
+        self.waited_s: list[float] = []
+        monkeypatch.setattr("tcpio.cli.replay.select", self)
+
+    def select(self, readable: list[int], _writable: object, _other: object, timeout_s: float) -> None:
+        assert len(readable) == 1
+        self.waited_s.append(timeout_s)
+        if self.left:
+            self.left.pop(0)()
+        else:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[Steps]:
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+    before = [signal.getsignal(number) for number in numbers]
+    yield Steps(monkeypatch)
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+def append(path: str, data: bytes) -> Callable[[], None]:
+    def step() -> None:
+        with Path(path).open("ab") as file:
+            file.write(data)
+
+    return step
+
+
+@with_format
+def test_what_is_appended_is_printed(
+    replay: Replay, steps: Steps, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    path = replay.file(make_batch(), name)
+    data = Path(path).read_bytes()
+    if name == "parquet":
+        said = replay("--follow", path, status=2)[1]
+        assert said.startswith(f"tcpio: {path} is Parquet, which is read when it is finished and not followed")
+        return
+    expected, _ = replay(path, "-q")
+    Path(path).write_bytes(data[:30])
+    printed: list[str] = []
+
+    def look() -> None:
+        printed.extend(capfd.readouterr().out.splitlines())
+
+    steps.left = [append(path, data[30:-5]), look, append(path, data[-5:]), look]
+    found, said = replay("--follow", path)
+
+    assert printed + found == expected
+    assert said == "tcpio: 50 segments printed, 137 lost; lost by CPU: 3: 137\n"
+    assert max(steps.waited_s) <= 0.1
+    if name != "arrow":  # which has one block here
+        assert len(printed) >= len(expected) - 1
+
+
+@pytest.mark.parametrize("name", ["text", "jsonl", "csv", "pcapng", "arrow"])
+def test_what_is_half_written_at_the_end_is_no_damage(replay: Replay, steps: Steps, name: str) -> None:
+    path = replay.file(Batch(make_batch().records), name)
+    data = Path(path).read_bytes()
+    steps.left = [append(path, data[: len(data) // 2])] if name == "pcapng" else []
+    if name != "pcapng":
+        Path(path).write_bytes(data[:-10])
+    found, said = replay("--follow", path, "-o", "cpu")
+
+    assert said.startswith(f"tcpio: {len(found[1:])} segments printed, 0 lost")
+
+
+def test_damage_ends_following(replay: Replay, steps: Steps) -> None:
+    path = replay.file(Batch(make_segment()), columns="cpu,lport")
+    steps.left = [append(path, b"x,1\n1,1\n")]
+    found, said = replay("--follow", path, "-o", "cpu", status=1)
+
+    assert found == [" CPU", "   1"]
+    assert said.endswith(f"tcpio: {path}, line 3: cpu cannot be 'x'\n")
+
+
+def test_a_file_that_is_replaced_is_followed_by_its_name(replay: Replay, steps: Steps) -> None:
+    path = Path(replay.file(make_batch(3)))
+    path.write_bytes(path.read_bytes() + b"half")
+    new = replay.file(make_batch(4), "jsonl")
+    steps.left = [lambda: Path(new).replace(path), lambda: path.write_text("cpu,lport\n7,7\n")]
+    found, said = replay("--follow", str(path), "-o", "cpu", "--no-header")
+
+    assert len(found) == 3 + 1 + 4 + 1 + 1
+    assert said.splitlines() == [
+        f"tcpio: {path} ends in the middle of a line, at byte {path_end(3)}",
+        f"tcpio: {path} was replaced; the new file is read",
+        f"tcpio: {path} was truncated; it is read from its begin",
+        "tcpio: 8 segments printed, 274 lost; lost by CPU: 3: 274",
+    ]
+
+
+def path_end(count: int) -> int:
+    return len(write("csv", make_batch(count)))
+
+
+@pytest.mark.parametrize("arguments", [("-c", "2"), ("--until", "22:15:01"), ("--timeout", "0.000000001")])
+def test_following_ends_by_itself(replay: Replay, steps: Steps, arguments: tuple[str, ...]) -> None:
+    path = replay.file(Batch(make_batch().records))
+    found, said = replay("--follow", path, "-o", "cpu", "--no-header", *arguments)
+
+    assert steps.waited_s == []
+    assert len(found) == (0 if "--timeout" in arguments else 2)
+    assert said.startswith(f"tcpio: {len(found)} segments printed, ")
+
+
+def test_following_ends_when_the_time_has_come_though_nothing_does(
+    replay: Replay, steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter(range(100))
+    monkeypatch.setattr("tcpio.cli.replay.time.time_ns", lambda: BEGAN_NS + next(seconds) * SECOND)
+    path = replay.file(Batch(make_batch(0).records))
+    steps.left = [lambda: None] * 50
+    found, said = replay("--follow", path, "--until", "22:15:05")
+
+    assert len(steps.waited_s) == 9  # to 22:15:08: what passed until then may be written later
+    assert (found, said) == ([" CPU           LADDR:LPORT                RADDR:RPORT  BYTES  FLAGS"], NOTHING)
+
+
+NOTHING = "tcpio: 0 segments printed, 0 lost\n"
+
+
+def test_what_is_followed_in_vain_has_counts_too(replay: Replay, steps: Steps) -> None:
+    path = replay.folder / "x"
+    path.touch()
+
+    assert replay("--follow", str(path)) == ([], NOTHING)
+    assert replay("--follow", str(path), "-q") == ([], "")
+    assert len(steps.waited_s) == 2
+
+
+def test_what_is_followed_may_become_another_format_at_once(replay: Replay, steps: Steps) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not there; tests/run installs it")
+    path, target = replay.file(make_batch()), replay.folder / "target"
+    now_s = [100.0]
+    sizes: list[int] = []
+
+    def pass_time() -> None:
+        now_s[0] += 2
+        sizes.append(target.stat().st_size)
+
+    steps.left = [pass_time, lambda: None, pass_time]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tcpio.output.as_arrow.time.monotonic", lambda: now_s[0])
+        replay("--follow", path, "-f", "arrow", "-w", str(target), "-q")
+
+    assert sizes[0] < sizes[1]
+    assert len(replay(str(target), "--no-header", "-q")[0]) == 51
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--follow", "-"), "tcpio: --follow follows one file by its name"),
+        (("--follow", "a", "b"), "tcpio: --follow follows one file by its name"),
+        (("--follow", "missing"), "tcpio: there is no missing to be followed; begin to record first"),
+        (("--follow", "/"), "tcpio: / is no regular file, so it cannot be followed"),
+        (("x", "--timeout", "1"), "tcpio: --timeout is for --follow"),
+        (("--follow", "/proc/self/status", "--timeout", "0"), "tcpio: --timeout '0' is no positive number"),
+    ],
+)
+def test_what_cannot_be_followed_is_told(replay: Replay, arguments: tuple[str, ...], said: str) -> None:
+    assert replay(*arguments, status=2)[1].startswith(said)
+
+
+def test_a_mark_may_come_before_all_segments(replay: Replay) -> None:
+    records = make_batch(2).records
+    path = replay.file(Batch(records, (Lost(int(records["ts_ns"][0]), 1, 5),)), "jsonl")
+
+    assert replay(path, "-q", "-o", "cpu")[0][1] == "# 5 segments lost on CPU 1"

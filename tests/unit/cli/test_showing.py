@@ -15,6 +15,7 @@ from tcpio.cli.showing import (
     make_output_options,
     open_writer,
     parse_count,
+    parse_timeout,
 )
 from tcpio.errors import UsageError
 from tcpio.output import sink as sink_module
@@ -133,3 +134,7 @@ def test_what_nobody_can_read_is_not_for_a_terminal(monkeypatch: pytest.MonkeyPa
         os.close(terminal)
 
     assert "--write" in caught.value.hint
+
+
+def test_a_timeout_may_have_a_fraction() -> None:
+    assert [parse_timeout("1"), parse_timeout("0.25")] == [1.0, 0.25]
