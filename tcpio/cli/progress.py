@@ -34,10 +34,14 @@ class Progress:
             self._shown_s = now_s
             self._write(f"{_WIPE}tcpio: {self._describe(now_s - self._began_s)}")
 
-    def hide(self) -> None:
-        """Show nothing any more."""
+    def wipe(self) -> None:
+        """Make room for another line, until it is written anew."""
         if self._is_shown and self._shown_s > self._began_s:
             self._write(_WIPE)
+
+    def hide(self) -> None:
+        """Show nothing any more."""
+        self.wipe()
         self._is_shown = False
 
     def _describe(self, passed_s: float) -> str:

@@ -2,6 +2,7 @@
 """``tcpio replay``: a recording again, in other columns, another format, or only a part of it."""
 
 import argparse
+import os
 import re
 import select
 import time
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tcpio.cli.moments import check_moment, to_wall_ns
+from tcpio.cli.progress import Progress
 from tcpio.cli.say import say
 from tcpio.cli.showing import (
     OutputOptions,
@@ -34,7 +36,7 @@ from tcpio.filter.to_mask import fields_of
 from tcpio.output.as_derived import to_lines
 from tcpio.output.formats import FORMATS
 from tcpio.output.lines import Chunk
-from tcpio.output.sink import Sink
+from tcpio.output.sink import STDOUT, Sink
 from tcpio.output.times import find_zone
 from tcpio.schema.batch import Batch, Lost
 from tcpio.schema.columns import EVERY
@@ -227,7 +229,10 @@ class _Run:
         self._options = options
         self._signals = signals
         self._stack = stack
-        self._replay = _Replay(options)
+        self._progress = stack.enter_context(Progress(_count_bytes(options)))
+        if options.is_followed or (options.output.write is None and os.isatty(STDOUT)):
+            self._progress.hide()
+        self._replay = _Replay(options, self._progress)
         self._shown: _Segments | _Sums | None = None
         self._deadline_s = time.monotonic() + (options.timeout_s or float("inf"))
 
@@ -241,6 +246,7 @@ class _Run:
                     if self._is_over():
                         break
             finally:
+                self._progress.hide()
                 if self._shown:
                     self._shown.end(self._replay.lost)
                     self._tell()
@@ -258,6 +264,7 @@ class _Run:
 
     def _is_over(self) -> bool:
         if self._signals.take_question():
+            self._progress.wipe()
             say(f"tcpio: {self._count()}")
         is_unseen = self._shown is not None and self._shown.is_closed_by_reader
         if self._signals.is_ended or self._replay.limit.is_reached or is_unseen:
@@ -276,11 +283,12 @@ class _Run:
 class _Replay:
     # From files to batches of what is wanted of them.
 
-    def __init__(self, options: ReplayOptions) -> None:
+    def __init__(self, options: ReplayOptions, progress: Progress) -> None:
         self.newest_ns = 0  # of what there was up to now
         self.limit = Limit(options.count)
         self.lost: dict[int, int] = {}
         self._options = options
+        self._progress = progress
         self._needed = _find_needed(options)
         self._wanted = self._needed | _shown(options)
         self._select = Select(options.filters)
@@ -320,9 +328,13 @@ class _Replay:
     def _of(self, recording: Recording, path: Path | None) -> Iterator[tuple[Recording, Batch]]:
         _require(recording, path, self._needed)
         yield recording, Batch(no_records())
+        count = read = 0
         for batch in recording.batches:
             for piece in _pieces(batch):
                 self._taken += len(piece.records)
+                count += len(piece.records)
+                before, read = read, _count_read(recording, path, count)
+                self._progress.add(read - before, len(piece.records))
                 yield recording, self._choose(piece)
 
     def _choose(self, batch: Batch) -> Batch:
@@ -339,6 +351,20 @@ class _Replay:
         """Give what became of the segments that were read."""
         filtered = self._select.dropped + (self._period.dropped if self._period else 0)
         return Counts(printed=printed, not_printed=self._taken - filtered - printed, filtered=filtered, lost=self.lost)
+
+
+def _count_bytes(options: ReplayOptions) -> int | None:
+    # What is read, if it is known.
+    if not all(path and path.is_file() for path in options.files):
+        return None
+    return sum(path.stat().st_size for path in options.files if path)
+
+
+def _count_read(recording: Recording, path: Path | None, count: int) -> int:
+    # Of what is not read from its begin to its end, the segments tell.
+    if path and recording.rows:
+        return path.stat().st_size * count // recording.rows
+    return recording.read_bytes()
 
 
 def _pieces(batch: Batch) -> Iterator[Batch]:

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from io import BufferedIOBase
 from typing import Any
 
@@ -92,7 +93,7 @@ def read_parquet(file: BufferedIOBase, name: str, wanted: AbstractSet[str]) -> R
         batches = opened.iter_batches(_ROWS, columns=_needed(schema, name, wanted))
     except _FAILURES as error:
         raise _damaged(name, error) from error
-    return _to_recording(pa, schema, name, batches)
+    return replace(_to_recording(pa, schema, name, batches), rows=opened.metadata.num_rows)
 
 
 def _damaged(name: str, error: BaseException) -> RecordingError:

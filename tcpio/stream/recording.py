@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A recording as its reader gives it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from io import BufferedIOBase
@@ -20,11 +20,15 @@ class Recording:
         batches: What is in it: ts_ns is wall time, ns since 1970; where the file has no times, it counts the segments.
             Iterating raises RecordingError where the file cannot be read further.
         facts: What it says of itself: version, host, kernel, rung, filter.
+        rows: How many segments and marks it says it has; None is that it does not say.
+        read_bytes: Gives how much of the file has been read.
     """
 
     columns: AbstractSet[str]
     batches: Iterator[Batch]
     facts: Mapping[str, str] = field(default_factory=dict)
+    rows: int | None = None
+    read_bytes: Callable[[], int] = lambda: 0
 
 
 def read_some(file: BufferedIOBase, name: str, most: int) -> bytes:

@@ -6,7 +6,9 @@ import os
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tcpio.errors import RecordingError, UsageError
 from tcpio.stream.read_arrow import read_arrow, read_parquet
@@ -44,8 +46,10 @@ def open_recording(path: Path | None, wanted: AbstractSet[str]) -> Iterator[Reco
         RecordingError: It cannot be read.
     """
     name = "standard input" if path is None else str(path)
-    with _open(path) as file:
-        yield read_recording(file, name, wanted)
+    with _open(path) as raw:
+        file: io.BufferedReader = io.BufferedReader(raw)
+        with file:
+            yield replace(read_recording(file, name, wanted), read_bytes=lambda: raw.count)
 
 
 def read_recording(
@@ -78,18 +82,23 @@ def read_recording(
     return reader(file, name, wanted)
 
 
-@contextmanager
-def _open(path: Path | None) -> Iterator[io.BufferedReader]:
-    if path is None:
-        with os.fdopen(os.dup(0), "rb") as file:
-            yield file
-        return
+class _Counted(io.FileIO):
+    # Knows how many bytes were read of it.
+    count = 0
+
+    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401  a type that Python has a name for since 3.12
+        got = super().readinto(buffer)
+        self.count += got or 0
+        return got
+
+
+def _open(path: Path | None) -> _Counted:
     try:
-        opened = path.open("rb")
+        return _Counted(os.dup(0) if path is None else path, "rb")
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", hint="give the name of a recording") from error
-    with opened:
-        yield opened
+        raise UsageError(
+            f"cannot read {path or 'standard input'}: {error.strerror}", hint="give the name of a recording"
+        ) from error
 
 
 def is_telling(head: bytes) -> bool:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -434,3 +435,84 @@ def test_a_mark_may_come_before_all_segments(replay: Replay) -> None:
     path = replay.file(Batch(records, (Lost(int(records["ts_ns"][0]), 1, 5),)), "jsonl")
 
     assert replay(path, "-q", "-o", "cpu")[0][1] == "# 5 segments lost on CPU 1"
+
+
+class Screen:
+    """A terminal on the standard error; each look at the clock is two seconds later."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        self._now_s = 0.0
+        patch.setattr("tcpio.cli.progress._STDERR", self._writer)
+        patch.setattr("tcpio.cli.progress.os.isatty", lambda fd: fd == self._writer)
+        patch.setattr("tcpio.cli.progress.time", self)
+
+    def monotonic(self) -> float:
+        self._now_s += 2
+        return self._now_s
+
+    def shown(self) -> list[str]:
+        """Give what has been shown, one after the other."""
+        try:
+            return os.read(self._reader, 1 << 16).decode().split("\r\x1b[K")
+        except BlockingIOError:
+            return []
+
+    def close(self) -> None:
+        os.close(self._reader)
+        os.close(self._writer)
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
+    with monkeypatch.context() as patch:
+        made = Screen(patch)
+        yield made
+    made.close()
+
+
+@with_format
+def test_how_far_it_is_is_shown_on_a_terminal(
+    replay: Replay, screen: Screen, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("tcpio.cli.replay._PIECE", 10)
+    paths = [replay.file(Batch(make_batch(count).records), name) for count in (30, 50)]
+    replay(*paths, "-w", str(replay.folder / "target"))
+    shown = screen.shown()
+
+    assert len([text for text in shown if "million records read, 0 MB/s, " in text]) >= 3 + 5
+    assert shown[-2].endswith("100% done, 0 s left")
+    assert (shown[0], shown[-1]) == ("", "")
+
+
+def test_how_far_it_is_is_not_shown_among_the_lines(
+    replay: Replay, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tcpio.cli.replay.os.isatty", lambda _fd: True)
+    replay(replay.file(make_batch()))
+
+    assert screen.shown() == []
+
+
+@pytest.mark.usefixtures("steps")
+def test_what_has_no_end_is_not_said_to_be_near_it(replay: Replay, screen: Screen) -> None:
+    replay("--follow", replay.file(make_batch()))
+    assert screen.shown() == []
+    fifo = replay.folder / "fifo"
+    os.mkfifo(fifo)
+    writer = threading.Thread(target=fifo.write_bytes, args=(write("csv", make_batch()),))
+    writer.start()
+    replay(str(fifo))
+    writer.join()
+
+    assert set(screen.shown()) == {"", "tcpio: 0.0 million records read, 0 MB/s"}
+
+
+def test_the_counts_are_said_on_a_line_of_their_own(
+    replay: Replay, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tcpio.cli.signals.Signals.take_question", lambda _: True)
+    replay(replay.file(Batch(make_batch().records)))
+
+    assert screen.shown()[-2:] == ["", ""]
