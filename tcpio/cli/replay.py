@@ -77,7 +77,7 @@ examples:
 EPILOG = _EPILOG.format(tables=describe_presentation())
 
 _INODE = re.compile(r"\d{1,10}", re.ASCII)
-_PIECE = 1 << 14
+_PIECE = 1 << 15
 _WAIT_S = 0.1  # between looks at a file that is followed
 _LATE_NS = 2_000_000_000  # by how much what is recorded may be written later than it passed
 _SUMMARIES = ("text", "jsonl", "csv")
@@ -298,6 +298,8 @@ class _Replay:
     @property
     def is_past(self) -> bool:
         """Whether what is still to come is behind --until, since what has been there was."""
+        if not self._options.until:
+            return False
         until_ns = (self._period or _make_period(self._options, self.newest_ns)).until_ns
         return until_ns is not None and self.newest_ns > until_ns + _LATE_NS
 
@@ -340,7 +342,8 @@ class _Replay:
     def _choose(self, batch: Batch) -> Batch:
         if len(batch.records):
             self.newest_ns = max(self.newest_ns, int(batch.records["ts_ns"][-1]))
-            self._period = self._period or _make_period(self._options, int(batch.records["ts_ns"][0]))
+            if self._period is None and (self._options.since or self._options.until):
+                self._period = _make_period(self._options, int(batch.records["ts_ns"][0]))
         chosen = self._select(self._period(batch) if self._period else batch)
         for mark in chosen.marks:
             if isinstance(mark, Lost):

@@ -172,6 +172,9 @@ def compact(cells: Cells) -> Cells:
 
 def join(parts: Sequence[Cells]) -> Cells:
     """Put cells side by side."""
+    parts = [part for part in parts if part.shape[1]] or parts[:1]
+    if len(parts) == 1:
+        return parts[0]
     matrix: Cells = np.empty((len(parts[0]), sum(part.shape[1] for part in parts)), np.uint8)
     at = 0
     for part in parts:

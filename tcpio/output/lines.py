@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 
 from tcpio.output.cells import Cells, addresses, compact, constant, digits, join, ports, squeeze, table
-from tcpio.output.repeats import find_repeats, repeat, repeat_behind
+from tcpio.output.repeats import find_repeats, repeat
 from tcpio.output.times import TimeFormat
 from tcpio.schema.batch import Batch, Mark
 from tcpio.schema.columns import FLOW, Column, Kind
@@ -101,10 +101,8 @@ class LineFormat(ABC):
 
     def _repeated(self, records: Records, first: Indices, number: Indices) -> bytes:
         # Each different line is written once, but for the times in front.
-        lines = self._written(take(records, first), self._times).splitlines(keepends=True)
-        if not self._times:
-            return repeat(lines, number)
-        return repeat_behind(join(self._parts(range(self._times), records)), lines, number)
+        lines = self._written(take(records, first), self._times)
+        return repeat(lines, number, join(self._parts(range(self._times), records)) if self._times else None)
 
     def _written(self, records: Records, start: int = 0) -> bytes:
         parts: list[Cells] = []

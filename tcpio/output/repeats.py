@@ -8,13 +8,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tcpio.output.cells import Cells, squeeze
+from tcpio.output.cells import Cells
 from tcpio.schema.distinct import Indices, distinct, pack
 from tcpio.schema.record import Records
+from tcpio.stream.lines import items
 
 _SAMPLE = 16  # of so many records one is looked at, to see whether it pays to look at all
 _LEAST_SAMPLE = 64
 _FEW = 0.8  # of a sample, beyond which it does not
+_AT_ONCE = 1 << 12  # whose text stays in the processor's cache
+_NEWLINE = ord("\n")
 
 
 def find_repeats(records: Records, members: Sequence[str]) -> tuple[Indices, Indices] | None:
@@ -36,40 +39,28 @@ def find_repeats(records: Records, members: Sequence[str]) -> tuple[Indices, Ind
     return distinct(pack(records, members))
 
 
-def repeat(lines: Sequence[bytes], number: Indices) -> bytes:
+def repeat(text: bytes, number: Indices, befores: Cells | None = None) -> bytes:
     """Put lines behind one another.
 
     Args:
-        lines: The different ones.
+        text: The different lines.
         number: Shape (N,): which of them comes when.
+        befores: Shape (N, width): what stands before each, if anything does.
     """
-    return b"".join(_taken(lines, number))
-
-
-def repeat_behind(befores: Cells, lines: Sequence[bytes], number: Indices) -> bytes:
-    """Put lines behind one another, each behind a text of its own.
-
-    Args:
-        befores: Shape (N, width): these texts.
-        lines: The different lines.
-        number: Shape (N,): which of them comes when.
-    """
-    pieces = [b""] * (2 * len(number))
-    pieces[::2] = _rows(befores)
-    pieces[1::2] = _taken(lines, number)
-    return b"".join(pieces)
-
-
-def _rows(cells: Cells) -> list[bytes]:
-    lengths = np.count_nonzero(cells, axis=1)
-    if lengths.min() == cells.shape[1]:
-        rows: list[bytes] = np.ascontiguousarray(cells).view(f"S{cells.shape[1]}")[:, 0].tolist()
-        return rows
-    text = squeeze([cells])
-    ends = np.cumsum(lengths).tolist()
-    return [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-
-
-def _taken(lines: Sequence[bytes], number: Indices) -> list[bytes]:
-    taken: list[bytes] = np.array(lines, object)[number].tolist()
-    return taken
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == _NEWLINE) + 1
+    begins = np.concatenate(([0], ends[:-1]))
+    longest = int((ends - begins).max())
+    width = befores.shape[1] if befores is not None else 0
+    sizes = (ends - begins)[number] + width
+    places = np.cumsum(sizes) - sizes
+    written: Cells = np.empty(int(sizes.sum()) + longest, np.uint8)
+    source = items(np.frombuffer(text + bytes(longest), np.uint8), longest)[begins]
+    target = items(written, longest)
+    # As many bytes of each as the longest has: what is too much is written over by what follows, the times last.
+    for at in range(0, len(number), _AT_ONCE):
+        some = slice(at, at + _AT_ONCE)
+        target[places[some] + width] = source[number[some]]
+        if befores is not None:
+            items(written, width)[places[some]] = np.ascontiguousarray(befores[some]).view(f"V{width}")[:, 0]
+    done = written[: len(written) - longest].tobytes()
+    return done if befores is None or befores.all() else done.translate(None, b"\0")

@@ -37,6 +37,8 @@ class TimeFormat:
 
 _SECOND_NS = 1_000_000_000
 _NS_DIGITS = 9
+_NO_NS = "0" * _NS_DIGITS
+_NS_AT = len("2026-11-21T22:16:18.")
 _SECONDS_WIDTH = 7  # of the formats that begin at 0: 115 days in one width
 
 
@@ -86,11 +88,15 @@ def _split(wall_ns: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.N
 
 def _iso(wall_ns: npt.NDArray[np.int64], zone: tzinfo) -> Cells:
     seconds, ns = _split(wall_ns)
-    distinct, index = np.unique(seconds, return_inverse=True)
-    moments = [datetime.fromtimestamp(second, zone) for second in distinct.tolist()]
-    days = table([moment.strftime("%Y-%m-%dT%H:%M:%S.") for moment in moments])
-    offsets = table([moment.isoformat()[19:] for moment in moments])
-    return np.concatenate((days[index], fixed_digits(_unsigned(ns), _NS_DIGITS), offsets[index]), axis=1)
+    # Neighbours mostly share their second.
+    firsts = np.flatnonzero(np.diff(seconds, prepend=seconds[:1] - 1))
+    moments = [datetime.fromtimestamp(second, zone) for second in seconds[firsts].tolist()]
+    if not moments:
+        return constant("", 0)
+    texts = table([moment.strftime(f"%Y-%m-%dT%H:%M:%S.{_NO_NS}") + moment.isoformat()[19:] for moment in moments])
+    cells = np.repeat(texts, np.diff(firsts, append=len(seconds)), axis=0)
+    cells[:, _NS_AT : _NS_AT + _NS_DIGITS] = fixed_digits(_unsigned(ns), _NS_DIGITS)
+    return cells
 
 
 def _epoch(wall_ns: npt.NDArray[np.int64]) -> Cells:

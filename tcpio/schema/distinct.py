@@ -2,7 +2,8 @@
 """Find the distinct rows of an array, mostly without sorting it."""
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from functools import cache
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,7 @@ def distinct(words: Words) -> tuple[Indices, Indices]:
     firsts: list[Indices] = []
     found = 0
     pending = np.arange(len(words))
-    rows = np.asfortranarray(words)  # each column in one piece
+    rows = _varying(np.asfortranarray(words))  # each column in one piece
     for salt in range(_ROUNDS + 1):
         leader = _find_leaders(rows, salt) if salt < _ROUNDS else _sort(rows)
         leaders = np.flatnonzero(leader == np.arange(len(rows)))
@@ -64,6 +65,12 @@ def distinct(words: Words) -> tuple[Indices, Indices]:
             break
         pending, rows = pending[others], rows[others]
     return np.concatenate(firsts), numbers
+
+
+def _varying(rows: Words) -> Words:
+    # Without the columns that tell nothing apart, such as the upper halves of IPv4 addresses.
+    varying = [column for column in range(rows.shape[1]) if np.any(rows[:, column] != rows[:1, column])]
+    return rows.T[varying or [0]].T if len(varying) < rows.shape[1] else rows
 
 
 def _find_leaders(rows: Words, salt: int) -> Indices:
@@ -108,22 +115,30 @@ def _sort(rows: Words) -> Indices:
 
 
 def pack(records: Records, fields: Iterable[str]) -> Words:
-    """Put members of records side by side, in as few words as they need.
+    """Take the words of records in which there are members, without what else is in them.
+
+    Args:
+        records: Shape (N,), of any structured dtype whose items are whole words.
+        fields: Names of members.
 
     Returns:
         Shape (N, K): rows are equal where the members are.
     """
-    columns: list[Words] = []
-    used = _WORD_BITS
+    words, masks = _masks(records.dtype, tuple(fields))
+    viewed = records.view(words)
+    # Each column in one piece.
+    columns: Words = np.empty((len(masks), len(records)), np.uint64)
+    for column, (name, mask) in zip(columns, masks, strict=True):
+        np.bitwise_and(viewed[name], mask, out=column)
+    return columns.T
+
+
+@cache
+def _masks(dtype: np.dtype[Any], fields: tuple[str, ...]) -> tuple[np.dtype[Any], list[tuple[str, np.uint64]]]:
+    # A dtype of words as large, and which of them to take, with the bits of the members.
+    words = np.dtype([(f"word{at}", np.uint64) for at in range(dtype.itemsize // 8)])
+    bits = np.zeros(dtype.itemsize, np.uint8)
     for field in fields:
-        values = records[field]
-        if values.ndim > 1:
-            columns[:0] = values.T
-            continue
-        bits = 8 * values.itemsize
-        if used + bits > _WORD_BITS:
-            columns.append(np.zeros(len(records), np.uint64))
-            used = 0
-        columns[-1] |= values.astype(np.uint64) << np.uint64(used)
-        used += bits
-    return np.stack(columns).T
+        member, offset = dtype.fields[field][:2] if dtype.fields else (dtype, 0)
+        bits[offset : offset + member.itemsize] = 0xFF
+    return words, [(f"word{at}", mask) for at, mask in enumerate(bits.view(np.uint64)) if mask]

@@ -104,18 +104,18 @@ def _gather(text: Text, starts: Integers, lengths: Integers) -> Text:
     places = np.cumsum(lengths) - lengths
     gathered = np.empty(total + width, np.uint8)
     last = len(text) - width
-    _items(gathered, width)[places] = _items(text, width)[np.minimum(starts, last)]
+    items(gathered, width)[places] = items(text, width)[np.minimum(starts, last)]
     for late in np.flatnonzero(starts > last):
         place, start, length = places[late], starts[late], lengths[late]
         gathered[place : place + length] = text[start : start + length]
     return gathered[:total]
 
 
-def _items(text: Text, width: int) -> npt.NDArray[np.void]:
-    # What begins at each place, as one item; they overlap.
+def items(text: Text, width: int) -> npt.NDArray[np.void]:
+    """Give the ``width`` bytes that begin at each place of a text, as one item; they overlap."""
     return np.ndarray((max(len(text) - width + 1, 0),), f"V{width}", text.data, strides=(1,))
 
 
 def windows(text: Text, starts: Integers, width: int) -> Text:
     """Give ``width`` bytes from each of these places on, shape (N, width); all of them lie within the text."""
-    return _items(text, width)[starts].view(np.uint8).reshape(len(starts), width)
+    return items(text, width)[starts].view(np.uint8).reshape(len(starts), width)

@@ -15,7 +15,7 @@ from tcpio.schema.address import from_text, to_words
 from tcpio.schema.batch import Batch, ClockStep, Lost, Mark, is_possible, read_mark
 from tcpio.schema.columns import COLUMNS, EVERY, Column, Kind
 from tcpio.schema.pyarrow import import_pyarrow
-from tcpio.schema.record import RECEIVE, RECORD, Records
+from tcpio.schema.record import RECEIVE, RECORD, SEND, Records, opaque
 from tcpio.schema.recording import (
     CLOCK_STEP,
     COUNTED,
@@ -32,6 +32,7 @@ from tcpio.stream.fields import word_values
 from tcpio.stream.recording import Recording
 
 _ROWS = 1 << 16
+_AT_ONCE = 1 << 15
 _LARGEST_READ = 1 << 30
 _TIMES = ("ts_ns", "time")
 _BY_NAME = {column.name: column for column in COLUMNS}
@@ -153,35 +154,42 @@ def _read(pa: Array, batches: Iterator[Array], name: str, version: int, *, has_t
                 return
             batch.validate(full=True)
             fields = dict(zip(current_names(batch.schema.names, version), batch.columns, strict=True))
-            made = _to_batch(pa, fields, batch.num_rows, row, has_times=has_times)
+            made = _to_batches(pa, fields, batch.num_rows, row, has_times=has_times)
         except _FAILURES as error:
             failure = _damaged(name, error)
             raise RecordingError(f"{failure}, behind row {row}") from error
         row += batch.num_rows
-        yield made
+        yield from made
 
 
-def _to_batch(pa: Array, fields: Mapping[str, Array], count: int, row: int, *, has_times: bool) -> Batch:
-    records = np.zeros(count, RECORD)
-    if has_times:
-        records["ts_ns"] = _times(pa, fields)
-    else:
-        records["ts_ns"] = np.arange(row, row + count, dtype=np.uint64)
+def _to_batches(pa: Array, fields: Mapping[str, Array], count: int, row: int, *, has_times: bool) -> Iterator[Batch]:
+    # All values are read before the first batch is given, or else none.
+    members: dict[str, npt.NDArray[Any]] = {}
+    members["ts_ns"] = _times(pa, fields) if has_times else np.arange(row, row + count)
     is_mark = np.zeros(count, np.bool_)
     for name in (LOST, CLOCK_STEP, COUNTED):
-        if name in fields:
+        if name in fields and fields[name].null_count < count:
             is_mark |= fields[name].is_valid().to_numpy(zero_copy_only=False)
     for name, array in fields.items():
         column = _BY_NAME.get(name)
         if column and name not in _TIMES:
-            _fill(pa, records, column, array, has_direction="dir" in fields)
+            members |= _to_members(pa, column, array, has_direction="dir" in fields)
     if not is_mark.any():
-        return Batch(records)
+        return (Batch(_to_records(members, at, min(at + _AT_ONCE, count))) for at in range(0, count, _AT_ONCE))
+    records = _to_records(members, 0, count)
     places = np.flatnonzero(is_mark).tolist()
     marks = tuple(_to_mark(fields, at, int(records["ts_ns"][at]), int(records["cpu"][at])) for at in places)
     if not all(map(is_possible, marks)):
         raise ValueError("a mark with numbers that cannot be")
-    return Batch(records[~is_mark], marks)
+    return iter([Batch(records[~is_mark], marks)])
+
+
+def _to_records(members: Mapping[str, npt.NDArray[Any]], start: int, end: int) -> Records:
+    # So few at once stay in the processor's cache while they are filled, column by column.
+    records = np.zeros(end - start, RECORD)
+    for name, values in members.items():
+        opaque(records, name)[:] = values[start:end]
+    return records
 
 
 def _to_mark(fields: Mapping[str, Array], at: int, ts_ns: int, cpu: int) -> Mark:
@@ -202,37 +210,41 @@ def _times(pa: Array, fields: Mapping[str, Array]) -> npt.NDArray[np.int64]:
     return found
 
 
-def _fill(pa: Array, records: Records, column: Column, array: Array, *, has_direction: bool) -> None:
+def _to_members(pa: Array, column: Column, array: Array, *, has_direction: bool) -> dict[str, npt.NDArray[Any]]:
+    # The record's members that a column tells of.
     source = column.source
     if column.kind is Kind.ADDRESS:
-        records[source] = _each(array, _parse_address, np.dtype((np.uint64, (2,))))
+        values = _each(array, _parse_address, np.dtype((np.uint64, (2,))))
     elif column.kind is Kind.WORD and not pa.types.is_integer(array.type):
-        values = word_values(column)
-        records[source] = _each(array, values.__getitem__, np.dtype(np.int64))
+        values = _each(array, word_values(column).__getitem__, RECORD[source])
     else:
-        numbers = _numbers(array, pa.from_numpy_dtype(RECORD[source]))
-        if column.words and (numbers >= len(column.words)).any():
+        values = _numbers(array, pa.from_numpy_dtype(RECORD[source]))
+        if column.words and (values >= len(column.words)).any():
             raise ValueError(f"{column.name} has a value that is none")
-        records[source] = numbers
+    members = {source: values}
     if column.is_send_only and not has_direction:
-        records["dir"][array.is_null().to_numpy(zero_copy_only=False)] = RECEIVE
+        is_received = array.is_null().to_numpy(zero_copy_only=False)
+        members["dir"] = np.where(is_received, RECEIVE, SEND)
+    return members
 
 
 def _numbers(array: Array, wanted: Array) -> npt.NDArray[Any]:
-    found: npt.NDArray[Any] = array.cast(wanted).fill_null(0).to_numpy(zero_copy_only=False)
-    return found
+    found = array if array.type == wanted else array.cast(wanted)
+    numbers: npt.NDArray[Any] = (found.fill_null(0) if found.null_count else found).to_numpy(zero_copy_only=False)
+    return numbers
 
 
 def _each(array: Array, parse: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:  # noqa: ANN401
-    # Each text that there is, once; the last is for where there is none.
+    # Each text that there is, once; the last is for where there is none. An address is one opaque item of 16 bytes.
     encoded = array if hasattr(array, "dictionary") else array.dictionary_encode()
     texts: Sequence[str | None] = encoded.dictionary.to_pylist()
     values = np.zeros(len(texts) + 1, dtype)
     for at, text in enumerate(texts):
         if text is not None:
             values[at] = parse(text)
-    indices = encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
-    found: npt.NDArray[Any] = values[indices]
+    indices = encoded.indices.fill_null(len(texts)) if encoded.indices.null_count else encoded.indices
+    items = values.view(f"V{dtype.itemsize}")[:, 0] if dtype.shape else values
+    found: npt.NDArray[Any] = items[indices.to_numpy(zero_copy_only=False)]
     return found
 
 

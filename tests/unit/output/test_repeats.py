@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tcpio.output.cells import table
-from tcpio.output.repeats import find_repeats, repeat, repeat_behind
+from tcpio.output.repeats import find_repeats, repeat
 from tcpio.schema.record import RECORD, Records
 
 
@@ -44,11 +44,11 @@ def test_few_records_are_left_alone(count: int) -> None:
 
 
 def test_lines_are_repeated() -> None:
-    assert repeat([b"one\n", b"three\n"], np.array([1, 0, 1])) == b"three\none\nthree\n"
+    assert repeat(b"one\nthree\n", np.array([1, 0, 1])) == b"three\none\nthree\n"
 
 
 @pytest.mark.parametrize("befores", [["a ", "b ", "c "], ["a ", "bb ", "c "], [" a", "bb", ""]])
 def test_lines_are_repeated_behind_texts_of_their_own(befores: list[str]) -> None:
-    found = repeat_behind(table(befores), [b"one\n", b"three\n"], np.array([1, 0, 1]))
+    found = repeat(b"one\nthree\n", np.array([1, 0, 1]), table(befores))
 
     assert found.decode() == "".join(map("".join, zip(befores, ["three\n", "one\n", "three\n"], strict=True)))

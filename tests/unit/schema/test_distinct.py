@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tcpio.schema import distinct as module
-from tcpio.schema.distinct import Words, distinct
+from tcpio.schema.distinct import Words, distinct, pack
+from tests.unit.samples import any_records
 
 WORDS = st.sampled_from((0, 1, 1 << 32, 1 << 56, 0xFFFF0000, (1 << 64) - 1)) | st.integers(0, (1 << 64) - 1)
 ROWS = st.tuples(st.integers(0, 30), st.integers(1, 9)).flatmap(
@@ -64,3 +65,17 @@ def test_rows_that_count_up_do_not_need_sorting(shift: int) -> None:
     assert list(range(count)) == np.sort(first).tolist()
     assert (words[first[number]] == words).all()
     assert all(len(call.args[0]) < count / 100 for call in sort.call_args_list)
+
+
+@pytest.mark.parametrize("members", [("lport",), ("laddr", "dir"), ("cpu", "bytes", "flags", "raddr", "rport")])
+def test_words_are_alike_where_members_are_whatever_else_differs(members: tuple[str, ...]) -> None:
+    records, others = any_records(200), any_records(200, seed=1)
+    for member in members:
+        others[member] = records[member]
+    strided = np.repeat(others, 3)[::3]
+
+    assert pack(records, members).tolist() == pack(others, members).tolist() == pack(strided, members).tolist()
+    for member in members:
+        others[member][0] ^= 1
+        assert pack(records, members)[0].tolist() != pack(others, members)[0].tolist()
+        others[member][0] ^= 1

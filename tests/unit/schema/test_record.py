@@ -10,7 +10,7 @@ import pytest
 
 from tcpio.schema import record
 from tcpio.schema.c_header import BPF_DIR, read_header
-from tcpio.schema.record import RECORD, no_records, take
+from tcpio.schema.record import RECORD, no_records, opaque, take
 from tests.unit.samples import make_records, times
 
 if TYPE_CHECKING:
@@ -83,3 +83,14 @@ def test_take_gives_the_records_of_the_index() -> None:
 
     assert times(taken) == [13, 10, 10]
     assert records[[3, 0, 0]].tobytes() == taken.tobytes()
+
+
+def test_members_can_be_filled_as_opaque_items() -> None:
+    records = np.zeros(3, RECORD)
+    addresses = np.arange(6, dtype=np.uint64).reshape(3, 2)
+    opaque(records, "raddr")[:] = addresses.view("V16")[:, 0]
+    opaque(records, "lport")[:] = [1, 2, 3]
+
+    assert records["raddr"].tolist() == addresses.tolist()
+    assert records["lport"].tolist() == [1, 2, 3]
+    assert not records["laddr"].any()
