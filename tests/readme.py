@@ -58,6 +58,18 @@ def _formats() -> Iterator[str]:
         yield f"| {name} | {row.help} | {'no: the file appears when it is closed' if row.is_whole else 'yes'} |"
 
 
+def shell_examples(text: str, heading: str) -> list[tuple[str, str, list[str]]]:
+    """Give what README.md types at prompts below a heading: host (empty is any), command, and what it prints."""
+    section = re.split(r"^#+ ", text.partition(f"# {heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+    found: list[tuple[str, str, list[str]]] = []
+    for line in re.findall(r"^    (.*)\n", section, re.MULTILINE):
+        if match := re.fullmatch(r"([a-z]*)# (.*)", line):
+            found.append((match[1], match[2], []))
+        elif found:
+            found[-1][2].append(line)
+    return found
+
+
 def python_examples(text: str) -> list[str]:
     """Give the Python programs in README.md."""
     blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, re.MULTILINE)
