@@ -38,7 +38,7 @@ _TIMES = ("ts_ns", "time")
 _BY_NAME = {column.name: column for column in COLUMNS}
 
 # What a damaged file makes pyarrow raise, beside its own errors, which are subclasses of these.
-_FAILURES = (ValueError, TypeError, KeyError, IndexError, OSError, OverflowError, MemoryError, NotImplementedError)
+FAILURES = (ValueError, TypeError, KeyError, IndexError, OSError, OverflowError, MemoryError, NotImplementedError)
 
 Array = Any
 """pyarrow has no types of its own."""
@@ -75,7 +75,7 @@ def read_arrow(file: BufferedIOBase, name: str, wanted: AbstractSet[str]) -> Rec
             file.seek(0)
             options = pa.ipc.IpcReadOptions(included_fields=sorted(schema.names.index(field) for field in read))
             stream = pa.ipc.open_stream(pa.PythonFile(_Bounded(file), mode="r"), options=options)
-    except _FAILURES as error:
+    except FAILURES as error:
         raise _damaged(name, error) from error
     return _to_recording(pa, schema, name, iter(stream))
 
@@ -92,7 +92,7 @@ def read_parquet(file: BufferedIOBase, name: str, wanted: AbstractSet[str]) -> R
         opened = pa.parquet.ParquetFile(pa.PythonFile(_Bounded(file), mode="r"))
         schema = opened.schema_arrow
         batches = opened.iter_batches(_ROWS, columns=_needed(schema, name, wanted))
-    except _FAILURES as error:
+    except FAILURES as error:
         raise _damaged(name, error) from error
     return replace(_to_recording(pa, schema, name, batches), rows=opened.metadata.num_rows)
 
@@ -154,16 +154,30 @@ def _read(pa: Array, batches: Iterator[Array], name: str, version: int, *, has_t
                 return
             batch.validate(full=True)
             fields = dict(zip(current_names(batch.schema.names, version), batch.columns, strict=True))
-            made = _to_batches(pa, fields, batch.num_rows, row, has_times=has_times)
-        except _FAILURES as error:
+            made = to_batches(pa, fields, batch.num_rows, row, has_times=has_times)
+        except FAILURES as error:
             failure = _damaged(name, error)
             raise RecordingError(f"{failure}, behind row {row}") from error
         row += batch.num_rows
         yield from made
 
 
-def _to_batches(pa: Array, fields: Mapping[str, Array], count: int, row: int, *, has_times: bool) -> Iterator[Batch]:
-    # All values are read before the first batch is given, or else none.
+def to_batches(pa: Array, fields: Mapping[str, Array], count: int, row: int, *, has_times: bool) -> Iterator[Batch]:
+    """Make records of columns.
+
+    Args:
+        pa: pyarrow.
+        fields: Today's names, and arrays of one length.
+        count: This length.
+        row: How many rows were before, which is their time if they have none.
+        has_times: Whether they have.
+
+    Returns:
+        All of them, a part at a time.
+
+    Raises:
+        FAILURES: A value is such that a column cannot have it; then no batch is given.
+    """
     members: dict[str, npt.NDArray[Any]] = {}
     members["ts_ns"] = _times(pa, fields) if has_times else np.arange(row, row + count)
     is_mark = np.zeros(count, np.bool_)

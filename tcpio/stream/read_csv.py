@@ -11,6 +11,7 @@ from tcpio.schema.batch import Mark, parse_mark
 from tcpio.schema.columns import EVERY
 from tcpio.stream.fields import parse_wall_ns
 from tcpio.stream.read_lines import Lines, Piece, clean, needed_of, read_batches, split_at
+from tcpio.stream.read_rows import make_csv
 from tcpio.stream.recording import Recording
 
 _HOST = re.compile(r" \(\S{1,64}\)$")
@@ -40,14 +41,22 @@ def _first_row(data: bytes) -> bytes:
 class _Csv:
     def __init__(self, names: Sequence[str], header: bytes) -> None:
         self.names = names
+        self._take = make_csv(names)
+        self._signs = (b"#", b"\n\n", header)
         # Files that were put behind one another have more than one header.
         self._others = re.compile(rb"^(?:#[^\n]*|%s)?\n" % re.escape(header), re.MULTILINE)
         if set(EVERY).isdisjoint(header.decode(errors="replace").split(",")):
             self._others = re.compile(rb"^(?:#[^\n]*)?\n", re.MULTILINE)
 
     def pieces(self, block: bytes) -> Iterator[tuple[int, Piece]]:
-        for length, piece in split_at(self._others, clean(block).replace(b"\r\n", b"\n")):
-            yield length, piece if isinstance(piece, bytes) else to_mark(piece[0].strip())
+        lines = clean(block).replace(b"\r\n", b"\n")
+        signs = (b"",) if lines.startswith(b"\n") else self._signs
+        for length, piece in split_at(self._others, lines, signs):
+            yield length, self._of(piece) if isinstance(piece, bytes) else to_mark(piece[0].strip())
+
+    def _of(self, lines: bytes) -> Piece:
+        records = self._take(lines)
+        return lines if records is None else records
 
 
 def to_mark(line: bytes) -> Mark | None:

@@ -14,10 +14,13 @@ from tcpio.schema.columns import EVERY
 from tcpio.schema.recording import CLOCK_STEP, COUNTED, FOLLOWED, LOST, NOTE
 from tcpio.stream.fields import parse_wall_ns
 from tcpio.stream.read_lines import BadLineError, Lines, Piece, clean, read_batches, split_at
+from tcpio.stream.read_rows import make_json
 from tcpio.stream.recording import Recording
 
 _KINDS = (LOST, CLOCK_STEP, COUNTED)  # one of these makes an object a mark
 _MARK = re.compile(rb'^[^\n]*"(?:%s)":[^\n]*\n' % "|".join(_KINDS).encode(), re.MULTILINE)
+
+_MARK_SIGNS = tuple(f'"{key}":'.encode() for key in (LOST, CLOCK_STEP))
 
 
 def read_json(file: BufferedIOBase, name: str, wanted: AbstractSet[str]) -> Recording:
@@ -45,10 +48,15 @@ def read_json(file: BufferedIOBase, name: str, wanted: AbstractSet[str]) -> Reco
 class _Json:
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
+        self._take = make_json(names)
 
     def pieces(self, block: bytes) -> Iterator[tuple[int, Piece]]:
-        for length, piece in split_at(_MARK, block):
-            yield length, self._rows(piece) if isinstance(piece, bytes) else _to_mark(_parse_at(piece[0], 0))
+        for length, piece in split_at(_MARK, block, _MARK_SIGNS):
+            yield length, self._of(piece) if isinstance(piece, bytes) else _to_mark(_parse_at(piece[0], 0))
+
+    def _of(self, lines: bytes) -> Piece:
+        records = self._take(lines)
+        return self._rows(lines) if records is None else records
 
     def _rows(self, lines: bytes) -> bytes:
         rows = [",".join(map(str, map(row.get, self.names))) for row in _parse_all(lines)]

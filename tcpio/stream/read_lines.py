@@ -14,7 +14,7 @@ import numpy as np
 
 from tcpio.errors import RecordingError
 from tcpio.schema.batch import Batch, Mark
-from tcpio.schema.record import no_records
+from tcpio.schema.record import Records, no_records
 from tcpio.stream.fields import BadValueError, to_records
 from tcpio.stream.recording import read_some
 
@@ -38,8 +38,8 @@ class BadLineError(ValueError):
         self.line = line
 
 
-Piece: TypeAlias = bytes | Mark | None
-"""Rows, a mark, or a line that says nothing."""
+Piece: TypeAlias = bytes | Records | Mark | None
+"""Rows, or what they are as records, a mark, or a line that says nothing."""
 
 
 class Dialect(Protocol):
@@ -130,8 +130,8 @@ def read_batches(lines: Lines, name: str, dialect: Dialect) -> Iterator[Batch]:
     for block in lines.blocks():
         try:
             for length, piece in dialect.pieces(block):
-                if isinstance(piece, bytes):
-                    batch, error = _to_batch(piece, dialect.names)
+                if isinstance(piece, (bytes, np.ndarray)):
+                    batch, error = _to_batch(piece, dialect.names) if isinstance(piece, bytes) else (Batch(piece), None)
                     if not has_times:
                         batch.records["ts_ns"] = np.arange(count, count + len(batch.records), dtype=np.uint64)
                     count += len(batch.records)
@@ -176,8 +176,19 @@ def _show(line: bytes) -> str:
     return f"{text}..." if len(line) > _SHOWN else text
 
 
-def split_at(pattern: re.Pattern[bytes], block: bytes) -> Iterator[tuple[int, bytes | re.Match[bytes]]]:
-    """Give the lines that a pattern matches, each with its end, and the runs of lines between them."""
+def split_at(
+    pattern: re.Pattern[bytes], block: bytes, signs: Sequence[bytes] = (b"",)
+) -> Iterator[tuple[int, bytes | re.Match[bytes]]]:
+    """Give the lines that a pattern matches, each with its end, and the runs of lines between them.
+
+    Args:
+        pattern: Of whole lines.
+        block: Whole lines.
+        signs: Where there is none of these, no line matches, which is sooner seen.
+    """
+    if not any(sign in block for sign in signs):
+        yield block.count(b"\n"), block
+        return
     done = 0
     for match in pattern.finditer(block):
         if match.start() > done:

@@ -26,7 +26,7 @@ RECORDS = 10_000_000
 _BATCH = 1 << 16
 _CONNECTIONS = 64
 _ROUND_NS = 100_000_000
-_READ = ("arrow", "parquet", "pcapng")
+_READ = ("arrow", "parquet", "pcapng", "csv", "jsonl")
 """What replay is measured with; the rest takes minutes."""
 
 _TCPDUMP = f"pcapng of tcpdump -s {_SNAPLEN}"
