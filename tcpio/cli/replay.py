@@ -248,8 +248,7 @@ class _Run:
             finally:
                 self._progress.hide()
                 if self._shown:
-                    self._shown.end(self._replay.lost)
-                    self._tell()
+                    self._end(self._shown)
         if not self._shown:  # it was followed in vain
             self._tell()
 
@@ -270,6 +269,12 @@ class _Run:
         if self._signals.is_ended or self._replay.limit.is_reached or is_unseen:
             return True
         return self._options.is_followed and (time.monotonic() >= self._deadline_s or self._replay.is_past)
+
+    def _end(self, shown: "_Segments | _Sums") -> None:
+        try:
+            shown.end(self._replay.lost)
+        finally:
+            self._tell()
 
     def _tell(self) -> None:
         counts = self._count()

@@ -2,6 +2,7 @@
 """What is wrong is told in one line, with an exit status, and never by a traceback."""
 
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.harness import leaving_nothing, run
-from tests.live.programs import CHECKOUT
+from tests.live.programs import CHECKOUT, TCPIO, read_counts
 
 _USAGE, _KERNEL = 2, 3
 
@@ -144,3 +145,64 @@ def _expect_one_line(said: str, *words: str) -> None:
     assert len(said.splitlines()) == 1, said
     assert said.startswith("tcpio: ")
     assert [word for word in words if word not in said] == []
+
+
+_FULL = """\
+mount -t tmpfs -o size=128k none "$1" || exit 99
+"${@:2}"
+status=$?
+cp -r "$1/." "$1.seen"
+exit $status
+"""
+
+
+@pytest.mark.parametrize("name", ["text", "jsonl", "csv", "pcapng", "arrow"])
+def test_on_a_full_disk_what_was_written_is_whole_in_every_format(tmp_path: Path, name: str) -> None:
+    """The disk is a small one in a mount namespace of its own."""
+    if name == "arrow":
+        pytest.importorskip("pyarrow", reason="pyarrow is not there; tests/run installs it")
+    small, seen, source = tmp_path / "small", tmp_path / "small.seen", tmp_path / "source.csv"
+    small.mkdir()
+    columns = "ts_ns,cpu,laddr,lport,dir,raddr,rport,bytes,flags,segs,seq,ack,win,rtx,state,netns,thlen"
+    rows = [
+        f"{1795311654159332570 + at},0,192.0.2.8,{at},send,192.0.2.40,80,{at},SYN,1,{at * 7919 % 65521},0,1,0,,1,40"
+        for at in range(60_000)
+    ]
+    source.write_text("\n".join([columns, *rows]) + "\n")
+    replay = [*TCPIO, "replay", str(source), "-f", name, "-t", "-w", str(small / "x")]
+    done = subprocess.run(
+        ["unshare", "-m", "bash", "-c", _FULL, "sh", str(small), *replay],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=CHECKOUT,
+    )
+    again = run("replay", str(seen / "x"), "-f", "csv", "-o", "lport", "--no-header", "-q")
+
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.endswith(f"tcpio: cannot write {small / 'x'}: No space left on device\n")
+    printed = read_counts(done.stderr)["printed"]
+    assert again.stdout.splitlines() == [str(at) for at in range(printed)]
+    assert printed < len(rows)
+    if name == "arrow":  # whose first batch had no room
+        assert (printed, again.stderr) == (0, f"tcpio: {seen / 'x'} is empty\n")
+    else:
+        assert (printed > 0, again.returncode, again.stderr) == (True, 0, "")
+
+
+def test_a_full_disk_leaves_no_half_sorted_file(tmp_path: Path) -> None:
+    small, seen, source = tmp_path / "small", tmp_path / "small.seen", tmp_path / "source.csv"
+    small.mkdir()
+    source.write_text("ts_ns,cpu\n" + "".join(f"{1795311654159332570 - at},0\n" for at in range(20_000)))
+    sort = [*TCPIO, "sort", str(source), "-w", str(small / "x")]
+    done = subprocess.run(
+        ["unshare", "-m", "bash", "-c", _FULL, "sh", str(small), *sort],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=CHECKOUT,
+    )
+
+    assert done.returncode == 1
+    _expect_one_line(done.stderr, "cannot write", "No space left on device")
+    assert list(seen.iterdir()) == []

@@ -516,3 +516,9 @@ def test_the_counts_are_said_on_a_line_of_their_own(
     replay(replay.file(Batch(make_batch().records)))
 
     assert screen.shown()[-2:] == ["", ""]
+
+
+def test_the_counts_are_said_though_the_end_cannot_be_written(replay: Replay) -> None:
+    said = replay(replay.file(Batch(make_batch(0).records)), "-w", "/dev/full", status=1)[1]
+
+    assert said == f"{NOTHING}tcpio: cannot write /dev/full: No space left on device\n"
