@@ -95,7 +95,7 @@ class Writer:
             self.sink.write(self._format.chunks(piece))
 
     def _pieces(self, batch: Batch) -> Iterator[Batch]:
-        # Each fits in what is then the open file.
+        # Each fits in what is then the open file. One without anything lets the format give what it holds back.
         rest = batch
         while len(rest.records):
             if self._is_due(int(rest.records["ts_ns"][0])):
@@ -104,7 +104,7 @@ class Writer:
                 self.begin()
             piece, rest = _cut(rest, self._room(rest))
             yield piece
-        if rest.marks:
+        if rest.marks or not len(batch.records):
             yield rest
 
     def _is_due(self, ts_ns: int) -> bool:

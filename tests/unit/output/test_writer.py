@@ -11,6 +11,7 @@ import pytest
 
 from tcpio.errors import OutputError, UsageError
 from tcpio.output.as_csv import CsvFormat
+from tcpio.output.lines import Chunk
 from tcpio.output.rotation import Rotation, find_closed
 from tcpio.output.sink import Sink
 from tcpio.output.times import make_time
@@ -109,6 +110,29 @@ def test_what_had_no_segment_is_not_renamed(tmp_path: Path) -> None:
 
     assert closed(path) == []
     assert path.read_text() == "lport\n# 1 segment lost on CPU 0\n"
+
+
+@pytest.mark.parametrize("is_rotated", [False, True])
+def test_what_is_held_back_is_given_while_nothing_comes(tmp_path: Path, *, is_rotated: bool) -> None:
+    class Slow(CsvFormat):
+        def chunks(self, batch: Batch) -> list[Chunk]:
+            return [] if len(batch.records) else [Chunk(b"now\n", 1)]
+
+    path = tmp_path / "x.csv"
+    time = make_time("iso", timezone.utc, lambda ts_ns: ts_ns.astype(np.int64), 0)
+    with Sink(path) as sink:
+        writer = Writer(
+            Slow(find_columns("lport", with_time=False), time),
+            sink,
+            path=path if is_rotated else None,
+            rotation=Rotation(size=1 << 20),
+            to_wall=time.to_wall,
+            has_header=False,
+        )
+        writer.write(batch(1))
+        assert path.read_text() == ""
+        writer.write(batch())
+        assert path.read_text() == "now\n"
 
 
 def test_after_a_failure_nothing_more_is_written() -> None:
