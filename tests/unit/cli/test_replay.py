@@ -466,9 +466,8 @@ class Screen:
 
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
-    with monkeypatch.context() as patch:
-        made = Screen(patch)
-        yield made
+    made = Screen(monkeypatch)
+    yield made
     made.close()
 
 
