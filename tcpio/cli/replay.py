@@ -58,12 +58,12 @@ iso or epoch. Several files are read one behind the other ('tcpio sort' merges t
 What is whole before damage is printed; then the damage is told, and the exit status is 1.
 
 following:
-  --follow reads one FILE that is still being written, from its begin, and prints what is appended soon after (what
-  'tcpio -w' writes: within 0.2 s, arrow within 1.2 s). All formats but parquet can be followed. A line or block that
-  is half written waits for its rest. It is the name that is followed: with --rotate-size or --rotate-time that is the
-  file that is open, each to its end and then the next one; closed ones, FILE-TIME, are not read, nor is one that was
-  open for less than 0.1 s. A file that is cut is read from its begin again. It ends by ^C, -c, --timeout, or a little
-  after --until.
+  --follow reads one FILE that is still being written, from its begin, and prints what is appended: it looks ten times
+  a second ('tcpio -f arrow' writes once a second, other formats each --delay). All formats but parquet can be followed.
+  A line or block that is half written waits for its rest. It is the name that is followed: with --rotate-size or
+  --rotate-time that is the file that is open, each to its end and then the next one; closed ones, FILE-TIME, are not
+  read, nor is one that was open for less than 0.1 s. A file that is cut is read from its begin again. It ends by ^C,
+  -c, --timeout, or a little after --until.
 
 {tables}
 
