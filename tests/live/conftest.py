@@ -12,6 +12,7 @@ import pytest
 
 pytest.register_assert_rewrite("tests.live.claims")
 
+from tests.live.harness import TRIES  # noqa: E402
 from tests.live.programs import CHECKOUT  # noqa: E402
 from tests.live.record import FAILURE, LACKING  # noqa: E402
 from tests.live.recorded import EndRecorded, Recorded  # noqa: E402
@@ -28,7 +29,6 @@ recorded, single, big, on_loopback, with_middle = (selected() for _ in range(5))
 losing_output, watching_all, counted, of_kinds = (selected() for _ in range(4))
 
 
-_TRIES = 3
 _UNMADE = (FAILURE, LACKING)
 
 
@@ -47,7 +47,7 @@ class LocalLibrary:
         """Give a recording."""
         folder = self._folder / place.rung
         if folder / recording.name not in self._made:
-            for _ in range(_TRIES):
+            for _ in range(TRIES):
                 _run([sys.executable, "-m", "tests.live.record", str(folder), "--attach", place.rung, recording.name])
                 if not _is_passed_by(folder / recording.name, recording):
                     break

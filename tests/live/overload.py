@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.live.harness import all_of, tracing
+from tests.live.harness import TRIES, all_of, tracing
 from tests.live.namespaces import DEADLINE_S, wait_until
 from tests.live.programs import Program
 from tests.live.segments import Key, Output, read_output
@@ -19,8 +19,6 @@ from tests.live.topologies import Network
 SMALLEST_RING = ("-B", "4k")
 
 _MISSING = re.compile(r"(\d+) segments? (?:lost on CPU \d+|counted, not printed: .*)")
-
-_TRIES = 3
 
 
 class Made(NamedTuple):
@@ -47,7 +45,7 @@ def make_whole(make: Callable[[], Made]) -> Made:
 
     What tcpio itself leaves out is so each time.
     """
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         made = make()
         if all_of(made.said) >= made.counted:
             break

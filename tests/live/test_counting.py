@@ -12,11 +12,10 @@ import pytest
 from tests.live.count_claims import *  # noqa: F403  each is a test
 from tests.live.count_claims import exact_of
 from tests.live.counted import RUNS
+from tests.live.harness import TRIES
 from tests.live.programs import CHECKOUT
 
 RUNG = "tracepoint"
-
-_TRIES = 3
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What was counted, in files."""
     made = tmp_path_factory.mktemp("counted")
     for name in RUNS:
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             _count(made, name)
             if not _is_passed_by(json.loads((made / f"{RUNG}-{name}.json").read_text())):
                 break
