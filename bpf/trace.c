@@ -28,6 +28,7 @@ static __always_inline int is_seen_before(struct sk_buff *skb)
 
 #define ENOSPC 28	/* include/uapi/asm-generic/errno-base.h: what perf_output_begin() gives if a ring has no room */
 #define FLAG_BITS 8
+#define PERIOD 1UL
 
 #ifdef TCPIO_COUNTS_OVERLOAD
 
@@ -39,33 +40,37 @@ struct tally {
 };
 
 /*
- * When the first ring was full: ns, CLOCK_MONOTONIC; 0 is when records are written. Set by: is_tallied(). Read by:
- * submit(). Cleared by: tcpio/kernel/overload.py. Bound by: one, for all CPUs.
+ * When the first ring was full, in ns of CLOCK_MONOTONIC, but for the lowest bit, which is the period's: of two that
+ * follow each other one has 0 and one has 1. Nothing but that bit while records are written. Set by: is_tallied(). Read
+ * by: submit(). Cleared for the next period by: tcpio/kernel/overload.py. Bound by: one, for all CPUs.
  */
 BPF_ARRAY(overload, u64, 1);
 
-/* enum tcp_dir -> what was not printed. Counted by: is_tallied(). Bound by: two per CPU. */
-BPF_PERCPU_ARRAY(tallies, struct tally, 2);
+/* enum tcp_dir, and 2 in the odd periods -> what was not printed. Counted by: is_tallied(). Bound by: four per CPU. */
+BPF_PERCPU_ARRAY(tallies, struct tally, 4);
 
-static __always_inline int is_overloaded(void)
+static __always_inline u64 read_overload(void)
 {
 	u32 only = 0;
-	u64 *since_ns = overload.lookup(&only);
+	u64 *word = overload.lookup(&only);
 
-	return since_ns && *since_ns;
+	return word ? *(volatile u64 *)word : 0;
 }
 
-/* Whether a segment for which there is no room is counted; none has any more until the reader has caught up. */
-static __always_inline int is_tallied(const struct tcp_record *r, int error)
+/*
+ * Whether a segment for which there is no room is counted; none has any more until the reader has caught up. Of what
+ * period it is, is what the program has read before it submits.
+ */
+static __always_inline int is_tallied(const struct tcp_record *r, int error, u64 word)
 {
-	u32 only = 0, dir = r->dir;
-	u64 *since_ns = overload.lookup(&only);
-	struct tally *t = tallies.lookup(&dir);
+	u32 only = 0, which = r->dir + (word & PERIOD) * 2;
+	u64 *now = overload.lookup(&only);
+	struct tally *t = tallies.lookup(&which);
 
-	if (error != -ENOSPC || !since_ns || !t)
+	if (error != -ENOSPC || !now || !t)
 		return 0;
-	if (!*since_ns)
-		*since_ns = r->ts_ns;
+	if (*now <= PERIOD)
+		*now = (r->ts_ns & ~PERIOD) | (word & PERIOD);
 	__sync_fetch_and_add(&t->segments, 1);
 	__sync_fetch_and_add(&t->bytes, r->bytes);
 #pragma unroll
@@ -77,12 +82,12 @@ static __always_inline int is_tallied(const struct tcp_record *r, int error)
 
 #else
 
-static __always_inline int is_overloaded(void)
+static __always_inline u64 read_overload(void)
 {
 	return 0;
 }
 
-static __always_inline int is_tallied(const struct tcp_record *r, int error)
+static __always_inline int is_tallied(const struct tcp_record *r, int error, u64 word)
 {
 	return 0;
 }
@@ -92,11 +97,12 @@ static __always_inline int is_tallied(const struct tcp_record *r, int error)
 /* A record is stamped when it is written: the sooner it is in the ring, the less may come between. */
 static __always_inline void submit(void *ctx, struct tcp_record *r)
 {
+	u64 word = read_overload();
 	int error;
 
 	r->ts_ns = bpf_ktime_get_ns();
 	r->cpu = bpf_get_smp_processor_id();
-	error = is_overloaded() ? -ENOSPC : events.perf_submit(ctx, r, sizeof(*r));
-	if (!is_tallied(r, error))
+	error = word > PERIOD ? -ENOSPC : events.perf_submit(ctx, r, sizeof(*r));
+	if (!is_tallied(r, error, word))
 		count(error ? TCP_LOST : TCP_SUBMITTED);
 }

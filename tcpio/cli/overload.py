@@ -8,7 +8,6 @@ from types import FrameType, TracebackType
 from tcpio.cli.say import say
 from tcpio.kernel.overload import OverloadMaps
 from tcpio.schema.batch import Counted, Mark, Overload
-from tcpio.schema.tally import Tally
 
 _LEAST_S = 1.0
 """How long segments are counted at least, so that marks are few."""
@@ -31,7 +30,6 @@ class Fallback:
 
     def __init__(self, maps: OverloadMaps) -> None:
         self._maps = maps
-        self._told = (Tally(), Tally())  # in marks
         self._said_ns = 0
         self._began_s = self._ended_s = -_MOST_S
         self._is_counting = False
@@ -40,7 +38,7 @@ class Fallback:
     @property
     def counted(self) -> int:
         """Segments that were counted so far."""
-        return sum(tally.segments for tally in self._maps.read_tallies())
+        return self._maps.read_counted()
 
     def follow(self, *, is_idle: bool) -> tuple[Mark, ...]:
         """Give the marks of what has changed.
@@ -69,22 +67,15 @@ class Fallback:
 
     def _end(self) -> Mark:
         now_ns = time.monotonic_ns()  # before, or a segment that is printed could be older
-        self._maps.end()
+        mark = Counted(now_ns, *self._maps.end())
         self._is_counting = False
-        mark = self._mark(now_ns)
         say(f"tcpio: overload is over: {mark}")
         return mark
-
-    def _mark(self, now_ns: int) -> Counted:
-        tallies = self._maps.read_tallies()
-        sent, received = (now - before for now, before in zip(tallies, self._told, strict=True))
-        self._told = tallies
-        return Counted(now_ns, sent, received)
 
     def rest(self) -> tuple[Mark, ...]:
         """Give the marks of what is left, when no program runs any more."""
         begin = self.follow(is_idle=False)
-        mark = self._mark(time.monotonic_ns())
+        mark = Counted(time.monotonic_ns(), *self._maps.end())
         if not mark.count:
             return begin
         say(f"tcpio: overload until the end: {mark}")
