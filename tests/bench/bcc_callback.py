@@ -31,6 +31,8 @@ def trace(source: str, folder: Path) -> str:
     os.environ["BCC_KERNEL_SOURCE"] = str(folder)
     from bcc import BPF  # noqa: PLC0415, TID251  it reads the environment; and this is not tcpio
 
+    # BCC attaches raw tracepoints, where the verifier does not know the types.
+    source = source.replace("#define TCPIO_TYPED 1\n", "#define TCPIO_TYPED 0\n")
     bpf: Any = BPF(text=source.encode(), cflags=[f"-I{folder}"])
     events = bpf["events"]
 
@@ -44,7 +46,7 @@ def trace(source: str, folder: Path) -> str:
         )
 
     events.open_perf_buffer(on_event, page_cnt=_RING_PAGES, lost_cb=lambda _: None)
-    for function, tracepoint in re.findall(r"^int (run_tracepoint_(\w+))\(", source, re.MULTILINE):
+    for function, tracepoint in re.findall(r"^int (run_(?:tp_btf|tracepoint)_(\w+))\(", source, re.MULTILINE):
         bpf.attach_raw_tracepoint(tracepoint.encode(), function.encode())
     ended: list[int] = []  # an exception would be lost in BCC's callback
     signal.signal(signal.SIGINT, lambda number, _frame: ended.append(number))
