@@ -81,13 +81,13 @@ class Btf:
             raise _cannot_read(source, error) from error
         self._source = source
         self._structs: dict[str, list[int]] = {}
-        self._functions: dict[str, int] = {}
+        self._by_name: dict[str, int] = {}
         for start in named:
             name, kind = offsets[self._words[start]], self._kind(start)
             if kind == _STRUCT:
                 self._structs.setdefault(name, []).append(start)
             elif kind in (_FUNC, _TYPEDEF):
-                self._functions.setdefault(name, start)
+                self._by_name.setdefault(name, start)
 
     def _walk(self, name_offsets: Iterable[int]) -> tuple[list[int], list[int]]:
         # Where each type starts, by id (0 is void, and is nowhere), and where those with the given names do.
@@ -173,7 +173,7 @@ class Btf:
         Raises:
             UnsupportedKernel: What would have to be known is damaged.
         """
-        start = self._functions.get(function)
+        start = self._by_name.get(function)
         if start is None or self._kind(start) != _FUNC:
             return None
         try:
@@ -201,7 +201,7 @@ class Btf:
 
     def find_id(self, name: str) -> int | None:
         """Find the id of a function, or of a tracepoint's type (``btf_trace_NAME``); None if there is none."""
-        start = self._functions.get(name)
+        start = self._by_name.get(name)
         return None if start is None else self._starts.index(start)
 
 

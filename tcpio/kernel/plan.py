@@ -60,8 +60,9 @@ class Plan:
         compiled = start_compiling(source)
 
         def load() -> Attached:
+            programs = compiled()  # what cannot be compiled is not tried again
             try:
-                return Attached(compiled(), source.programs, self.btf)
+                return Attached(programs, source.programs, self.btf)
             except UnsupportedKernel:
                 if not source.follows_pointers:
                     raise

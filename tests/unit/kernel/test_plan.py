@@ -155,3 +155,21 @@ def test_what_is_refused_for_something_else_is_an_error(
         loaded(monkeypatch, kind)
 
     assert loads.log == tried
+
+
+@pytest.mark.usefixtures("kernel")
+def test_what_cannot_be_compiled_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Source] = []
+
+    def fail() -> str:
+        raise UnsupportedKernel("BCC is not installed")
+
+    def start(source: Source) -> Callable[[], str]:
+        begun.append(source)
+        return fail
+
+    monkeypatch.setattr(plan_module, "start_compiling", start)
+    with pytest.raises(UnsupportedKernel, match=r"^BCC is not installed$"):
+        loaded(monkeypatch, Kind.BTF_TRACEPOINT)
+
+    assert len(begun) == 1
