@@ -3,6 +3,7 @@
 
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import traceback
@@ -12,7 +13,9 @@ from pathlib import Path
 
 from tcpio.kernel.hooks import Direction, Rung
 from tcpio.kernel.plan import make_plan
+from tests.kernels import preloaded
 from tests.live.harness import unheld_programs
+from tests.live.programs import Program
 from tests.live.record import record_all
 from tests.live.recordings import BY_NAME
 from tests.live.topologies import loopback
@@ -54,16 +57,17 @@ def main() -> int:
     """Make the recordings that are asked for; those that fail leave word in their folders."""
     folder = Path(sys.argv[1])
     wanted = [argument.split(":") for argument in sys.argv[2:]]
-    hooks = read_hooks()
+    Program.start = staticmethod(preloaded.start)
     for rung, pairs in groupby(wanted, lambda pair: pair[0]):
         record_all([BY_NAME[name] for _, name in pairs], rung, folder / rung)
+    Program.start = subprocess.Popen
     without_btf = {
         NO_FILE: _see(see_that_it_is_refused),
         FILE_HELPS: _see(lambda: _see_that_a_file_helps(wanted[0][0])),
     }
     summary = {
         "kernel": os.uname().release,
-        "hooks": hooks,
+        "hooks": read_hooks(),
         "without BTF": without_btf,
         "programs left": sorted(unheld_programs()),
     }

@@ -6,10 +6,10 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any, ClassVar, Protocol
 
 from tests.live.namespaces import DEADLINE_S, wait_until
 
@@ -34,6 +34,20 @@ def read_counts(said: str) -> dict[str, int]:
     return counts
 
 
+class Process(Protocol):
+    """What is used of subprocess.Popen."""
+
+    args: Any
+    pid: int
+    returncode: Any
+    stdout: IO[bytes] | None
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float = ...) -> int: ...
+    def send_signal(self, sig: int) -> None: ...
+    def kill(self) -> None: ...
+
+
 class Program:
     """A program that runs, with its stderr in a file; stopped at the end, whatever happens.
 
@@ -43,6 +57,9 @@ class Program:
         stdout: Where its output goes.
         environment: Added to that of the tests.
     """
+
+    start: ClassVar[Callable[..., Process]] = subprocess.Popen
+    """How it is started: where that takes long, there is another way."""
 
     def __init__(
         self,
@@ -54,7 +71,7 @@ class Program:
     ) -> None:
         self.stderr_path = stderr
         with stderr.open("wb") as said:
-            self.process = subprocess.Popen(
+            self.process = type(self).start(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
