@@ -36,12 +36,11 @@ enum tcp_dir {
 	TCP_DIR_RECEIVE = 1,
 };
 
-/* What became of a segment that a program saw and that was wanted: the index into its CPU's counts. */
+/* What became of a segment that is not in a ring: the index into its CPU's counts. */
 enum tcp_outcome {
-	TCP_SUBMITTED = 0,	/* given to the ring */
-	TCP_LOST = 1,	/* the ring had no room, or this CPU had none */
-	TCP_UNREADABLE = 2,	/* the TCP header was not in the linear part of the packet */
-	TCP_OUTCOMES = 3,
+	TCP_LOST = 0,	/* the ring had no room, or this CPU had none */
+	TCP_UNREADABLE = 1,	/* the TCP header was not in the linear part of the packet */
+	TCP_OUTCOMES = 2,
 };
 
 #endif

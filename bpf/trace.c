@@ -94,7 +94,10 @@ static __always_inline int is_tallied(const struct tcp_record *r, int error, u64
 
 #endif
 
-/* A record is stamped when it is written: the sooner it is in the ring, the less may come between. */
+/*
+ * A record is stamped when it is written: the sooner it is in the ring, the less may come between. What is in a ring is
+ * counted by who reads it: an atomic add here would wait for the record's cache lines.
+ */
 static __always_inline void submit(void *ctx, struct tcp_record *r)
 {
 	u64 word = read_overload();
@@ -103,6 +106,6 @@ static __always_inline void submit(void *ctx, struct tcp_record *r)
 	r->ts_ns = bpf_ktime_get_ns();
 	r->cpu = bpf_get_smp_processor_id();
 	error = word > PERIOD ? -ENOSPC : events.perf_submit(ctx, r, sizeof(*r));
-	if (!is_tallied(r, error, word))
-		count(error ? TCP_LOST : TCP_SUBMITTED);
+	if (error && !is_tallied(r, error, word))
+		count(TCP_LOST);
 }

@@ -21,7 +21,6 @@ SEND = _HEADER.enums["tcp_dir"]["TCP_DIR_SEND"]
 RECEIVE = _HEADER.enums["tcp_dir"]["TCP_DIR_RECEIVE"]
 
 OUTCOMES = _HEADER.enums["tcp_outcome"]["TCP_OUTCOMES"]
-SUBMITTED = _HEADER.enums["tcp_outcome"]["TCP_SUBMITTED"]
 LOST = _HEADER.enums["tcp_outcome"]["TCP_LOST"]
 UNREADABLE = _HEADER.enums["tcp_outcome"]["TCP_UNREADABLE"]
 
