@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Reads of kernel memory. Every one is explicit: a pointer into the kernel is never followed by the
- * language, so the same code works in fentry, kprobe and raw tracepoint programs.
+ * language, so the same code works in fentry, kprobe and raw tracepoint programs. In all of them what cannot be read
+ * is 0.
  */
 #ifndef TCPIO_READ_H
 #define TCPIO_READ_H
@@ -14,7 +15,30 @@
 #define TCPIO_TYPED 0
 #endif
 
-/* The value of a member, 0 if the address cannot be read (as bpf_probe_read_kernel() leaves it). */
+#ifdef TCPIO_RDONLY_CAST
+/*
+ * Loads from any address, where the kernel has bpf_rdonly_cast() (Linux 6.2, "bpf: Add a kfunc for generic type cast"):
+ * it gives the same address, now of a type that the verifier lets programs read. struct new_utsname is one that begins
+ * with 65 bytes, of which so many may be read at once as fit a register. It costs no call: the verifier replaces it.
+ */
+static void *(*const bpf_rdonly_cast)(const void *, u32) = (void *)(unsigned long)TCPIO_RDONLY_CAST;
+
+#define READ_ANY(member) (*(const volatile typeof(member) *)bpf_rdonly_cast(&(member), TCPIO_NEW_UTSNAME))
+#define READ_ALL(to, from) read_words(&(to), sizeof(to), from)
+
+/* size is a multiple of 4, and at most 64. */
+static __always_inline void read_words(void *to, u32 size, const void *from)
+{
+	const volatile void *bytes = bpf_rdonly_cast(from, TCPIO_NEW_UTSNAME);
+	u32 at;
+
+#pragma unroll
+	for (at = 0; at + 8 <= size; at += 8)
+		*(u64 *)(to + at) = *(const volatile u64 *)(bytes + at);
+	if (at < size)
+		*(u32 *)(to + at) = *(const volatile u32 *)(bytes + at);
+}
+#else
 #define READ_ANY(member)                                                     \
 	({                                                                   \
 		typeof(member) value_;                                       \
@@ -24,6 +48,7 @@
 
 /* A whole struct, as far as kernel.h has it: one read costs about as much as that of one member. */
 #define READ_ALL(to, from) bpf_probe_read_kernel(&(to), sizeof(to), from)
+#endif
 
 #if TCPIO_TYPED
 /* volatile: what is read is what the kernel's types say, no more and no less. */

@@ -92,7 +92,7 @@ static __always_inline void read_header(struct tcp_record *r, const void *from, 
 {
 	struct tcp_header th;
 
-	bpf_probe_read_kernel(&th, sizeof(th), from);
+	READ_ALL(th, from);
 	set_header(r, &th, len);
 }
 
@@ -620,7 +620,7 @@ static __always_inline int on_netif_receive_skb(void *ctx, struct sk_buff *skb)
 	ip = buff->data;
 	len = buff->len;
 	if (protocol == bpf_htons(ETH_P_8021Q) || protocol == bpf_htons(ETH_P_8021AD)) {
-		READ_ALL(protocol, ip + VLAN_HLEN - sizeof(protocol));
+		protocol = READ_ANY(*(u16 *)(ip + VLAN_HLEN - sizeof(protocol)));
 		ip += VLAN_HLEN;
 		len -= VLAN_HLEN;
 	}

@@ -200,8 +200,8 @@ class Btf:
         return found
 
     def find_id(self, name: str) -> int | None:
-        """Find the id of a function, or of a tracepoint's type (``btf_trace_NAME``); None if there is none."""
-        start = self._by_name.get(name)
+        """Find the id of a function, a tracepoint's type (``btf_trace_NAME``) or a struct; None if there is none."""
+        start = self._by_name.get(name) or next(iter(self._structs.get(name, ())), None)
         return None if start is None else self._starts.index(start)
 
 

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from tcpio.errors import UnsupportedKernel
 from tcpio.kernel import syscall
-from tcpio.kernel.source import Source
+from tcpio.kernel.source import KFUNC, Source
 from tcpio.kernel.syscall import MapSpec
 from tcpio.schema.c_header import BPF_DIR
 
@@ -25,6 +25,8 @@ _NOBODY = 65534  # Documentation/admin-guide/sysctl/fs.rst: the default of overf
 
 _INSTRUCTION = 8
 _LD_IMM64 = 0x18  # include/uapi/linux/bpf_common.h: BPF_LD | BPF_DW | BPF_IMM
+_CALL = 0x85  # BPF_JMP | BPF_CALL
+_PSEUDO_KFUNC_CALL = 2 << 4  # in the source register, says that the constant is a function's id in the kernel's BTF
 _PSEUDO_MAP_FD = 1  # include/uapi/linux/bpf.h: in the source register, says that the constant is a map's descriptor
 _IMMEDIATE = slice(4, 8)
 
@@ -167,7 +169,7 @@ def _take_over(programs: dict[str, bytes]) -> Compiled:
             fds.append(fd)
         return fds.index(fd)
 
-    indexed = {name: _replace_maps(code, to_index) for name, code in programs.items()}
+    indexed = {name: _call_kfuncs(_replace_maps(code, to_index)) for name, code in programs.items()}
     return Compiled(tuple(syscall.read_map_spec(fd) for fd in fds), indexed)
 
 
@@ -177,4 +179,15 @@ def _replace_maps(code: bytes, replace: Callable[[int], int]) -> bytes:
         if code[at] == _LD_IMM64 and code[at + 1] >> 4 == _PSEUDO_MAP_FD:
             number = replace(int.from_bytes(code[at:][_IMMEDIATE], sys.byteorder))
             instructions[at + _IMMEDIATE.start : at + _IMMEDIATE.stop] = number.to_bytes(4, sys.byteorder)
+    return bytes(instructions)
+
+
+def _call_kfuncs(code: bytes) -> bytes:
+    # BCC knows no calls of the kernel's own functions: the C calls a number, as if it were a helper's.
+    instructions = bytearray(code)
+    for at in range(0, len(code), _INSTRUCTION):
+        number = int.from_bytes(code[at:][_IMMEDIATE], sys.byteorder)
+        if code[at] == _CALL and number & KFUNC:
+            instructions[at + 1] = _PSEUDO_KFUNC_CALL
+            instructions[at + _IMMEDIATE.start : at + _IMMEDIATE.stop] = (number ^ KFUNC).to_bytes(4, sys.byteorder)
     return bytes(instructions)

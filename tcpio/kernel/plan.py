@@ -13,7 +13,7 @@ from tcpio.kernel.cache import start_compiling
 from tcpio.kernel.features import ask_hook
 from tcpio.kernel.hooks import SITES, Choice, Direction, Rung, choose, hooks_of
 from tcpio.kernel.load import Attached
-from tcpio.kernel.source import Source, make_source
+from tcpio.kernel.source import BYTES, CAST, Source, make_source
 from tcpio.schema.c_header import read_header
 
 IPV6_FUNCTION = "tcp_v6_rcv"
@@ -73,10 +73,10 @@ class Plan:
         return load
 
 
-_FUNCTIONS = tuple({hook.btf_name for site in SITES for way in site.ways for hook in way.hooks})
+_NAMES = (CAST, BYTES, *{hook.btf_name for site in SITES for way in site.ways for hook in way.hooks})
 
 
-def read_kernel_types(path: Path | None, names: Iterable[str] = _FUNCTIONS) -> Btf:
+def read_kernel_types(path: Path | None, names: Iterable[str] = _NAMES) -> Btf:
     """Read what tcpio needs of the kernel's types.
 
     Args:

@@ -13,6 +13,12 @@ from tcpio.schema.c_header import BPF_DIR
 _X86_REGISTER_PARAMETERS = 6
 _STACK_WORD = 8
 
+KFUNC = 1 << 30
+"""Marks a number that is called as one of the kernel's functions in its BTF, and no helper's."""
+
+CAST, BYTES = "bpf_rdonly_cast", "new_utsname"
+"""The kernel's function that lets a program read from any address, and the type that it reads there: see bpf/read.h."""
+
 _UNSIGNED = frozenset({"saddr", "daddr", "len", "seq", "ack", "win", "tsecr", "rst", "reason"}) | {
     "prior_delivered",
     "frto_undo",
@@ -86,6 +92,9 @@ def make_source(
     """
     follows = may_follow_pointers and all(hook.kind in TYPED for hook in hooks)
     defines = {"TCPIO_WANTED(r)": f"({wanted})", "TCPIO_TYPED": int(follows)}
+    cast, of_bytes = btf.find_id(CAST), btf.find_id(BYTES)
+    if follows and cast and of_bytes:
+        defines |= {"TCPIO_RDONLY_CAST": KFUNC | cast, "TCPIO_NEW_UTSNAME": of_bytes}
     defines |= {"TCPIO_COUNTS_OVERLOAD": 1} if counts_overload else {}
     return replace(join_source(btf, hooks, defines, "trace.c"), follows_pointers=follows)
 

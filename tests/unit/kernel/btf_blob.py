@@ -143,6 +143,10 @@ class Kernel:
         """Add a struct that bpf/kernel.h does not have."""
         self._blob.struct(name, 8, [(member, self._blob.integer("u64", 8), 0)])
 
+    def add_function(self, name: str) -> None:
+        """Add a function that is none of PARAMETERS."""
+        self._blob.function(name, (), self._pointer)
+
     def btf(self, *names: str) -> Btf:
         """Give it, with other names that will be looked up."""
         return Btf(self.data(), "made-up kernel", [*read_header("kernel.h").structs, *FUNCTIONS, *TRACEPOINTS, *names])

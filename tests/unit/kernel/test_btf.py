@@ -137,6 +137,13 @@ def test_a_tracepoint_is_known_by_the_type_of_its_programs() -> None:
     assert btf.find_parameters("btf_trace_net_dev_queue") is None
 
 
+def test_a_struct_has_an_id() -> None:
+    blob = make_blob()
+    expected = blob.struct("new_utsname", 8, [("sysname", blob.integer("u64", 8), 0)])
+
+    assert Btf(blob.build(), "made-up", ["new_utsname"]).find_id("new_utsname") == expected
+
+
 def test_only_what_was_asked_for_is_known() -> None:
     btf = Btf(make_blob().build(), "made-up", ["plain"])
 

@@ -13,7 +13,7 @@ from tcpio.errors import UnsupportedKernel
 from tcpio.kernel import syscall
 from tcpio.kernel.compile import Compilation, Compiled, import_bcc
 from tcpio.kernel.hooks import Hook, Kind
-from tcpio.kernel.source import Program, Source
+from tcpio.kernel.source import KFUNC, Program, Source
 from tcpio.kernel.syscall import MapSpec
 from tcpio.schema.c_header import BPF_DIR
 
@@ -108,6 +108,17 @@ def test_programs_have_indices_of_maps_where_bcc_had_descriptors() -> None:
 
     assert compiled.maps == (EVENTS, COUNTS)
     assert compiled.programs == {"a": code_of(0, 1, b"a"), "bb": code_of(0, 1, b"bb")}
+
+
+@pytest.mark.usefixtures("bcc")
+def test_calls_of_the_kernels_functions_are_told_from_those_of_helpers(monkeypatch: pytest.MonkeyPatch) -> None:
+    helper, kfunc = (struct.pack("=BBhi", 0x85, 0, 0, number) for number in (113, KFUNC | 65475))
+    data = struct.pack("=BBhi", 0xB7, 0, 0, KFUNC | 65475)
+    monkeypatch.setattr(FakeBpf, "dump_func", lambda *_: helper + kfunc + data)
+
+    code = compiled_from(source_of()).programs["a"]
+
+    assert code == helper + struct.pack("=BBhi", 0x85, 0x20, 0, 65475) + data
 
 
 def test_programs_get_the_descriptors_of_this_run() -> None:

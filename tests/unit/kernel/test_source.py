@@ -13,12 +13,22 @@ from tcpio.filter.parse import parse_filter, to_expr
 from tcpio.filter.to_c import to_c
 from tcpio.kernel.btf import Btf
 from tcpio.kernel.counting import NEAR_ROWS, TRACEPOINT_ROWS
-from tcpio.kernel.hooks import PARAMETERS, RETURN, RETURN_INT, SITES, Hook, Kind
-from tcpio.kernel.source import MissingParameterError, Program, arguments, find_parameters, make_source
+from tcpio.kernel.hooks import PARAMETERS, RETURN, RETURN_INT, SITES, TYPED, Hook, Kind
+from tcpio.kernel.source import (
+    BYTES,
+    CAST,
+    KFUNC,
+    MissingParameterError,
+    Program,
+    arguments,
+    find_parameters,
+    make_source,
+)
 from tcpio.schema.c_header import BPF_DIR
 from tests.unit.kernel.btf_blob import KERNEL_PARAMETERS, Blob, Kernel
 
 HOOKS = sorted({hook for site in SITES for way in site.ways for hook in way.hooks}, key=str)
+TYPED_HOOKS = [hook for hook in HOOKS if hook.kind in TYPED]
 COUNTING_HOOKS = {hook for row in (*NEAR_ROWS, *TRACEPOINT_ROWS) for way in row.ways for hook in way}
 HANDLERS = {hook.handler for hook in (*HOOKS, *COUNTING_HOOKS)}
 STUBS = Path(__file__).parent / "stub_bcc.h"
@@ -117,6 +127,39 @@ def test_pointers_are_followed_where_all_types_are_known(kinds: tuple[Kind, ...]
 
     assert (source.follows_pointers, f"#define TCPIO_TYPED {follows:d}\n" in source.text) == (follows, True)
     assert (cautious.follows_pointers, "#define TCPIO_TYPED 0\n" in cautious.text) == (False, True)
+
+
+def casting_btf(*parts: str) -> Btf:
+    """Give the types of a kernel that has some of what programs need that read from any address."""
+    kernel = Kernel()
+    if CAST in parts:
+        kernel.add_function(CAST)
+    if BYTES in parts:
+        kernel.add_struct(BYTES, "sysname")
+    return kernel.btf(CAST, BYTES)
+
+
+@pytest.mark.parametrize(
+    ("parts", "kind", "casts"),
+    [
+        ((CAST, BYTES), Kind.BTF_TRACEPOINT, True),
+        ((CAST, BYTES), Kind.RAW_TRACEPOINT, False),
+        ((BYTES,), Kind.BTF_TRACEPOINT, False),
+        ((CAST,), Kind.BTF_TRACEPOINT, False),
+    ],
+)
+def test_addresses_are_cast_where_the_kernel_can_and_types_are_known(
+    parts: tuple[str, ...],
+    kind: Kind,
+    casts: bool,  # noqa: FBT001
+) -> None:
+    btf = casting_btf(*parts)
+    text = make_source(btf, (Hook(kind, "net_dev_queue"),), "1").text
+
+    assert ("#define TCPIO_RDONLY_CAST " in text) == casts
+    if casts:
+        assert f"#define TCPIO_RDONLY_CAST {(btf.find_id(CAST) or 0) + KFUNC}\n" in text
+        assert f"#define TCPIO_NEW_UTSNAME {btf.find_id(BYTES)}\n" in text
 
 
 def test_a_tracepoints_arguments_are_named_by_what_calls_its_programs() -> None:
@@ -262,12 +305,18 @@ def test_a_missing_member_is_told() -> None:
 
 @needs_stack
 @pytest.mark.parametrize(
-    ("filters", "counts_overload"),
-    [([], False), (["10.0.0.0/8:80..90-*:*", "!*:22-[2001:db8::1]:*"], False), ([], True)],
+    ("hooks", "filters", "counts_overload"),
+    [
+        (HOOKS, [], False),
+        (HOOKS, ["10.0.0.0/8:80..90-*:*", "!*:22-[2001:db8::1]:*"], False),
+        (HOOKS, [], True),
+        (TYPED_HOOKS, [], False),
+    ],
+    ids=["all", "filters", "overload", "typed"],
 )
-def test_the_programs_are_c(tmp_path: Path, filters: list[str], counts_overload: bool) -> None:  # noqa: FBT001  a parameter's value
+def test_the_programs_are_c(tmp_path: Path, hooks: list[Hook], filters: list[str], counts_overload: bool) -> None:  # noqa: FBT001  a parameter's value
     wanted = to_c(to_expr(map(parse_filter, filters)))
-    programs = make_source(Kernel().btf(), HOOKS, wanted, counts_overload=counts_overload)
+    programs = make_source(casting_btf(CAST, BYTES), hooks, wanted, counts_overload=counts_overload)
     source = tmp_path / "programs.c"
     source.write_text(f'#include "{STUBS}"\n{programs.text}')
     includes = ["-nostdinc", f"-I{BPF_DIR}", f"-I{BPF_DIR}/include"]
