@@ -24,7 +24,11 @@
 static void *(*const bpf_rdonly_cast)(const void *, u32) = (void *)(unsigned long)TCPIO_RDONLY_CAST;
 
 #define READ_ANY(member) (*(const volatile typeof(member) *)bpf_rdonly_cast(&(member), TCPIO_NEW_UTSNAME))
-#define READ_ALL(to, from) read_words(&(to), sizeof(to), from)
+#define READ_ALL(to, from)                                                          \
+	({                                                                          \
+		_Static_assert(sizeof(to) % 4 == 0 && sizeof(to) <= 64, "words");   \
+		read_words(&(to), sizeof(to), from);                                \
+	})
 
 /* size is a multiple of 4, and at most 64. */
 static __always_inline void read_words(void *to, u32 size, const void *from)

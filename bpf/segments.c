@@ -72,11 +72,14 @@ struct seen_segment {
 };
 BPF_PERCPU_ARRAY(last_seen, struct seen_segment, 2);
 
-/* Fill what the TCP header says. len is the length from the header on. */
-static __always_inline void set_header(struct tcp_record *r, const struct tcp_header *th, u32 len)
+/*
+ * Fill what the TCP header says. len is the length from the header on. dir is r->dir, as a constant: the compiler takes r
+ * for something that others may write.
+ */
+static __always_inline void set_header(struct tcp_record *r, u8 dir, const struct tcp_header *th, u32 len)
 {
-	u16 local = r->dir == TCP_DIR_SEND ? th->source : th->dest;
-	u16 remote = r->dir == TCP_DIR_SEND ? th->dest : th->source;
+	u16 local = dir == TCP_DIR_SEND ? th->source : th->dest;
+	u16 remote = dir == TCP_DIR_SEND ? th->dest : th->source;
 
 	r->lport = bpf_ntohs(local);
 	r->rport = bpf_ntohs(remote);
@@ -93,7 +96,7 @@ static __always_inline void read_header(struct tcp_record *r, const void *from, 
 	struct tcp_header th;
 
 	READ_ALL(th, from);
-	set_header(r, &th, len);
+	set_header(r, TCP_DIR_SEND, &th, len);
 }
 
 /*
@@ -200,7 +203,7 @@ static __always_inline int has_header(const volatile struct sk_buff *skb, u32 pu
  * padding. A length of 0 is BIG TCP, which never has padding. Gives the length of the IP header, 0 if this is
  * no TCP.
  */
-static __always_inline u32 read_ipv4_packet(struct tcp_record *r, const u8 *ip, u32 skb_len)
+static __always_inline u32 read_ipv4_packet(struct tcp_record *r, u8 dir, const u8 *ip, u32 skb_len)
 {
 	struct ipv4_headers h;
 	u32 total, pulled;
@@ -214,14 +217,14 @@ static __always_inline u32 read_ipv4_packet(struct tcp_record *r, const u8 *ip, 
 		return 0;
 	if (pulled != sizeof(h.ip))
 		READ_ALL(h.tcp, ip + pulled);
-	set_ipv4(r->laddr, r->dir == TCP_DIR_SEND ? h.ip.saddr : h.ip.daddr);
-	set_ipv4(r->raddr, r->dir == TCP_DIR_SEND ? h.ip.daddr : h.ip.saddr);
-	set_header(r, &h.tcp, total - pulled);
+	set_ipv4(r->laddr, dir == TCP_DIR_SEND ? h.ip.saddr : h.ip.daddr);
+	set_ipv4(r->raddr, dir == TCP_DIR_SEND ? h.ip.daddr : h.ip.saddr);
+	set_header(r, dir, &h.tcp, total - pulled);
 	return pulled;
 }
 
 /* The same for IPv6, where the TCP header may stand behind up to four extension headers (RFC 8200, 4.1). */
-static __always_inline u32 read_ipv6_packet(struct tcp_record *r, const u8 *ip, u32 skb_len)
+static __always_inline u32 read_ipv6_packet(struct tcp_record *r, u8 dir, const u8 *ip, u32 skb_len)
 {
 	u32 total, pulled = sizeof(struct ipv6_header);
 	struct ipv6_headers h;
@@ -242,17 +245,17 @@ static __always_inline u32 read_ipv6_packet(struct tcp_record *r, const u8 *ip, 
 		return 0;
 	if (pulled != sizeof(h.ip))
 		READ_ALL(h.tcp, ip + pulled);
-	__builtin_memcpy(r->laddr, r->dir == TCP_DIR_SEND ? h.ip.saddr : h.ip.daddr, 16);
-	__builtin_memcpy(r->raddr, r->dir == TCP_DIR_SEND ? h.ip.daddr : h.ip.saddr, 16);
-	set_header(r, &h.tcp, total - pulled);
+	__builtin_memcpy(r->laddr, dir == TCP_DIR_SEND ? h.ip.saddr : h.ip.daddr, 16);
+	__builtin_memcpy(r->raddr, dir == TCP_DIR_SEND ? h.ip.daddr : h.ip.saddr, 16);
+	set_header(r, dir, &h.tcp, total - pulled);
 	return pulled;
 }
 
-static __always_inline u32 read_packet(struct tcp_record *r, u16 protocol, const u8 *ip, u32 skb_len)
+static __always_inline u32 read_packet(struct tcp_record *r, u8 dir, u16 protocol, const u8 *ip, u32 skb_len)
 {
 	if (protocol == bpf_htons(ETH_P_IP))
-		return read_ipv4_packet(r, ip, skb_len);
-	return protocol == bpf_htons(ETH_P_IPV6) ? read_ipv6_packet(r, ip, skb_len) : 0;
+		return read_ipv4_packet(r, dir, ip, skb_len);
+	return protocol == bpf_htons(ETH_P_IPV6) ? read_ipv6_packet(r, dir, ip, skb_len) : 0;
 }
 
 /*
@@ -512,7 +515,7 @@ static __always_inline int on_tcp_v6_send_response(void *ctx, struct sk_buff *sk
 	out.window = bpf_htons(win);
 	out.offset = len / 4 << 4;
 	out.flags = (rst ? TH_RST : 0) | (!rst || !(in.flags & TH_ACK) ? TH_ACK : 0);
-	set_header(&r, &out, len);
+	set_header(&r, TCP_DIR_SEND, &out, len);
 	if (!TCPIO_WANTED(&r))
 		return 0;
 	submit(ctx, &r);
@@ -540,7 +543,7 @@ static __always_inline int on_tcp_v4_rcv(void *ctx, struct sk_buff *skb)
 		READ_ALL(h.tcp, buff->data);
 	set_ipv4(r.laddr, h.ip.daddr);
 	set_ipv4(r.raddr, h.ip.saddr);
-	set_header(&r, &h.tcp, buff->len);
+	set_header(&r, TCP_DIR_RECEIVE, &h.tcp, buff->len);
 	return receive_skb(ctx, &r, buff);
 }
 
@@ -565,7 +568,7 @@ static __always_inline int on_tcp_v6_rcv(void *ctx, struct sk_buff *skb)
 		READ_ALL(h.tcp, buff->data);
 	__builtin_memcpy(r.laddr, h.ip.daddr, 16);
 	__builtin_memcpy(r.raddr, h.ip.saddr, 16);
-	set_header(&r, &h.tcp, buff->len);
+	set_header(&r, TCP_DIR_RECEIVE, &h.tcp, buff->len);
 	return receive_skb(ctx, &r, buff);
 }
 
@@ -582,7 +585,7 @@ static __always_inline int on_net_dev_queue(void *ctx, struct sk_buff *skb)
 		return 0;
 	begin(&r, TCP_DIR_SEND, read_dev_netns(buff->dev));
 	ip = buff->head + buff->network_header;
-	if (!read_packet(&r, buff->protocol, ip, buff->len - (ip - buff->data)))
+	if (!read_packet(&r, TCP_DIR_SEND, buff->protocol, ip, buff->len - (ip - buff->data)))
 		return 0;
 	/*
 	 * What has no full socket is remembered even if it is not wanted: the device below may be in another network
@@ -631,7 +634,7 @@ static __always_inline int on_netif_receive_skb(void *ctx, struct sk_buff *skb)
 		return 0;
 	}
 	begin(&r, TCP_DIR_RECEIVE, to.netns);
-	pulled = read_packet(&r, protocol, ip, len);
+	pulled = read_packet(&r, TCP_DIR_RECEIVE, protocol, ip, len);
 	if (!pulled)
 		return 0;
 	if (!has_header(buff, pulled)) {

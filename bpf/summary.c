@@ -211,7 +211,7 @@ static __always_inline void set_packet(struct tcp_bucket *b, struct sk_buff *skb
 	__builtin_memset(b, 0, sizeof(*b));
 	b->netns = netns;
 	protocol = version >> 4 == 4 ? bpf_htons(ETH_P_IP) : version >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : 0;
-	pulled = read_packet(&r, protocol, ip, len - before);
+	pulled = read_packet(&r, dir, protocol, ip, len - before);
 	if (pulled && linear >= before + pulled + TH_LEN)
 		set_segment(b, &r);
 }
