@@ -48,7 +48,7 @@ def find_parts(rounds: int, records: int, connections: int, seconds: int) -> dic
     return {
         **{name: partial(side_by_side.measure, load, rounds) for name, load in LOADS.items()},
         "matrix": partial(matrix.measure, rounds),
-        "programs": partial(programs.measure, STEADY, rounds),
+        "programs": partial(programs.measure, rounds),
         "memory": partial(memory.measure, seconds),
         "start": start.measure,
         "render": rendering.measure,

@@ -2,14 +2,18 @@
 """What the eBPF programs take for each segment, as the kernel measures it, beside one that only submits a record."""
 
 import struct
-import threading
+import time
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from operator import truediv
+from statistics import median
 
 from tcpio.cli.options import default_ring_size
 from tcpio.filter.ast import Between, all_of
 from tcpio.filter.to_c import to_c
 from tcpio.kernel import syscall
-from tcpio.kernel.compile import Compilation
+from tcpio.kernel.btf import Btf
+from tcpio.kernel.compile import Compilation, Compiled
 from tcpio.kernel.cpus import read_online_cpus
 from tcpio.kernel.hooks import Direction, Rung
 from tcpio.kernel.load import Attached
@@ -17,12 +21,16 @@ from tcpio.kernel.plan import make_plan
 from tcpio.kernel.ring import Rings
 from tcpio.kernel.source import Program, Source
 from tests.bench.tables import show, spread
-from tests.bench.traffic import Load, carry, place
+from tests.bench.traffic import Load, place, pouring
 from tests.bench.usage import statistics
 from tests.live.namespaces import Namespace
 
 _RUN_TIME_NS = 192  # include/uapi/linux/bpf.h: where struct bpf_prog_info has run_time_ns, and behind it run_cnt
 
+_LOAD = Load("small segments, 300 000 a second", ("-b", "1700M", "-M", "1448"), has_super_segments=False)
+_ROUND_S = 25
+_MARGIN_S = 2  # until the traffic has begun, and for the last moments
+_MOMENT_S = 0.15
 _DRAIN_S = 0.02
 
 _EMPTY = """
@@ -41,10 +49,14 @@ int {name}(struct bpf_raw_tracepoint_args *ctx)
 """
 
 
-def measure(load: Load, rounds: int) -> None:
-    """Print what a run of each program takes on a load."""
+def measure(rounds: int) -> None:
+    """Print what a run of each program takes on a steady load.
+
+    Each runs for a moment in turn, loaded anew each time: where programs come to lie in memory is good for a tenth of
+    what they take, and other work on the machine slows those that run one after the other alike.
+    """
     plan = make_plan(None, rung=Rung.TRACEPOINT, directions=tuple(Direction))
-    with place(load) as namespace, statistics():
+    with place(_LOAD) as namespace, statistics():
         here = Between("netns", namespace.inode, namespace.inode)
         sources = {
             "an empty record": _empty(plan.source("1").programs),
@@ -53,50 +65,54 @@ def measure(load: Load, rounds: int) -> None:
             "a filter that matches nothing": plan.source(to_c(all_of(here, Between("lport", 1, 1)))),
         }
         compiled = {name: Compilation(source).result() for name, source in sources.items()}
-        costs: dict[tuple[str, str], list[float]] = defaultdict(list)
-        for _ in range(rounds):
-            for name, source in sources.items():
-                attached = Attached(compiled[name], source.programs, plan.btf)
-                for target, ns in _run(attached, namespace, load).items():
+        turns = [_run_in_turn(sources, compiled, plan.btf, namespace) for _ in range(rounds)]
+    _show(turns)
+
+
+def _run_in_turn(
+    sources: dict[str, Source], compiled: dict[str, Compiled], btf: Btf, namespace: Namespace
+) -> dict[tuple[str, str], list[float]]:
+    # ns of a run of each program in each of its moments, by whose it is and where it is attached.
+    costs: dict[tuple[str, str], list[float]] = defaultdict(list)
+    with pouring(namespace, _LOAD, _ROUND_S):
+        end_s = time.monotonic() + _ROUND_S - _MARGIN_S
+        names = list(sources)
+        while time.monotonic() < end_s:
+            for name in names:
+                for target, ns in _run(Attached(compiled[name], sources[name].programs, btf)).items():
                     costs[name, target].append(ns)
-    _show(load, rounds, costs)
+            names.reverse()
+    return costs
 
 
-def _show(load: Load, rounds: int, costs: dict[tuple[str, str], list[float]]) -> None:
-    empty = next(iter(costs))[0]
+def _show(rounds: Sequence[Mapping[tuple[str, str], Sequence[float]]]) -> None:
+    empty = next(iter(rounds[0]))[0]
     rows = [
         [
             f"{name}: {target}",
-            spread(ns, 0),
-            spread([one / other for one, other in zip(ns, costs[empty, target], strict=True)]),
+            spread([median(costs[name, target]) for costs in rounds], 0),
+            spread([median(map(truediv, costs[name, target], costs[empty, target])) for costs in rounds]),
         ]
-        for (name, target), ns in costs.items()
+        for name, target in rounds[0]
     ]
-    show(f"eBPF, {load.name}, {rounds} rounds", ["program", "ns/segment", "/ an empty record's"], rows)
+    heads = ["program", "ns/segment", "/ an empty record's"]
+    show(f"eBPF, {_LOAD.name}, {len(rounds)} rounds of {_ROUND_S} s in turn", heads, rows)
 
 
 def _empty(programs: tuple[Program, ...]) -> Source:
     return Source(_EMPTY + "".join(_EMPTY_PROGRAM.format(name=program.name) for program in programs), programs)
 
 
-def _run(attached: Attached, namespace: Namespace, load: Load) -> dict[str, float]:
+def _run(attached: Attached) -> dict[str, float]:
     # ns of a run of each program, by where it is attached.
     with attached, Rings(default_ring_size(len(read_online_cpus())), attached.set_ring, read_online_cpus) as rings:
         attached.attach()
-        done = threading.Event()
-        reader = threading.Thread(target=_drain, args=(rings, done))
-        reader.start()
-        try:
-            carry(namespace, load)
-        finally:
-            done.set()
-            reader.join()
+        end_s = time.monotonic() + _MOMENT_S
+        while time.monotonic() < end_s:
+            time.sleep(_DRAIN_S)
+            rings.drain()
+        attached.detach()
         return {hook.target: _ns_of(fd) for hook, fd in attached._program_fds.items()}
-
-
-def _drain(rings: Rings, done: threading.Event) -> None:
-    while not done.wait(_DRAIN_S):
-        rings.drain()
 
 
 def _ns_of(fd: int) -> float:
