@@ -102,6 +102,14 @@ struct request_sock {
 	struct request_sock_ops *rsk_ops;
 };
 
+struct timer_list {
+	unsigned long expires;
+};
+
+struct inet_timewait_sock {
+	struct timer_list tw_timer;
+};
+
 struct tcp_sock {
 	u32 snd_nxt;
 	u32 delivered;

@@ -149,6 +149,18 @@ static __always_inline u8 pkt_type_in(u8 byte)
 #endif
 }
 
+/* A member of one bit, so many bits from the beginning of a struct, as BTF counts. */
+static __always_inline int read_bit(void *from, u32 bit)
+{
+	u8 *byte = from + bit / 8;
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return READ_ANY(*byte) >> bit % 8 & 1;
+#else
+	return READ_ANY(*byte) >> (7 - bit % 8) & 1;
+#endif
+}
+
 static __always_inline u32 read_netns(struct net *net)
 {
 	return READ(net->ns.inum);

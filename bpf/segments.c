@@ -47,13 +47,21 @@
 #define TCPOLEN_TSTAMP_ALIGNED 12
 #define UPPER_DEVICES 64	/* as many are looked at */
 
-/* 1 if other hooks see what IPv6 sockets send, so that ip6_xmit() is asked for what has none. */
-#ifndef TCPIO_REPLIES_ONLY
-#define TCPIO_REPLIES_ONLY 0
+/* What a hook has to do with a segment that a socket sends. Said by: tcpio/kernel/count_source.py, of those below. */
+enum role {
+	ONLY,	/* it alone takes it */
+	FIRST,	/* it takes it, and leaves word for the second */
+	SECOND,	/* it takes that of which there is no word */
+};
+#ifndef ROLE_ip_queue_xmit
+#define ROLE_ip_queue_xmit ONLY
+#define ROLE_inet6_csk_xmit ONLY
+#define ROLE_ip6_xmit ONLY
+#define ROLE_tcp_make_synack ONLY
 #endif
 
-/* Whether an earlier hook has seen a segment that a socket sends. */
-static __always_inline int is_seen_before(struct sk_buff *skb);
+/* Whether another hook takes a segment. */
+static __always_inline int is_left_out(struct sk_buff *skb, enum role role);
 
 /* A segment that is wanted. */
 static __always_inline void submit(void *ctx, struct tcp_record *r);
@@ -393,18 +401,23 @@ static __always_inline int find_receiver(struct receiver *to, const volatile str
  * program's own context.
  */
 
-/* ip_queue_xmit(): what IPv4 sockets send. The IP header is not built yet. L2TP comes here too. */
-static __always_inline int on_ip_queue_xmit(void *ctx, struct sock *sk, struct sk_buff *skb)
+static __always_inline int send_ipv4(void *ctx, struct sock *sk, struct sk_buff *skb, enum role role)
 {
 	struct inet_sock *inet = (void *)sk;
 	struct tcp_record r = {};
 
-	if (READ(sk->sk_protocol) != IPPROTO_TCP || is_seen_before(skb))
+	if (READ(sk->sk_protocol) != IPPROTO_TCP || is_left_out(skb, role))
 		return 0;
 	begin(&r, TCP_DIR_SEND, read_sock_netns(sk));
 	set_ipv4(r.laddr, READ_ANY(inet->inet_saddr));
 	set_ipv4(r.raddr, READ(sk->__sk_common.skc_daddr));
 	return send_skb(ctx, &r, skb);
+}
+
+/* ip_queue_xmit(): what IPv4 sockets send. The IP header is not built yet. L2TP comes here too. */
+static __always_inline int on_ip_queue_xmit(void *ctx, struct sock *sk, struct sk_buff *skb)
+{
+	return send_ipv4(ctx, sk, skb, ROLE_ip_queue_xmit);
 }
 
 /* ip_build_and_send_pkt(): IPv4 SYN-ACKs. sk is the listener. */
@@ -450,7 +463,7 @@ static __always_inline int on_ip6_xmit(void *ctx, struct sock *sk, struct sk_buf
 
 	if (READ(fl6->__fl_common.flowic_proto) != IPPROTO_TCP)
 		return 0;
-	if (TCPIO_REPLIES_ONLY && READ(sk->sk_type) == SOCK_STREAM)
+	if (ROLE_ip6_xmit != ONLY && READ(sk->sk_type) == SOCK_STREAM && is_left_out(skb, ROLE_ip6_xmit))
 		return 0;
 	begin(&r, TCP_DIR_SEND, read_sock_netns(sk));
 	read_ipv6(r.laddr, &fl6->saddr);
@@ -465,7 +478,7 @@ static __always_inline int on_inet6_csk_xmit(void *ctx, struct sock *sk, struct 
 	struct ipv6_pinfo *np;
 	struct tcp_record r = {};
 
-	if (READ(sk->sk_protocol) != IPPROTO_TCP || is_seen_before(skb))
+	if (READ(sk->sk_protocol) != IPPROTO_TCP || is_left_out(skb, ROLE_inet6_csk_xmit))
 		return 0;
 	np = READ_ANY(inet->pinet6);
 	begin(&r, TCP_DIR_SEND, read_sock_netns(sk));
@@ -480,7 +493,7 @@ static __always_inline int on_tcp_make_synack_return(void *ctx, struct request_s
 	struct request_sock_ops *ops = READ(req->rsk_ops);
 	struct tcp_record r = {};
 
-	if (!returned || READ(ops->family) != AF_INET6)
+	if (!returned || READ(ops->family) != AF_INET6 || is_left_out(returned, ROLE_tcp_make_synack))
 		return 0;
 	begin(&r, TCP_DIR_SEND, read_netns(READ(req->__req_common.skc_net)));
 	read_ipv6(r.laddr, &req->__req_common.skc_v6_rcv_saddr);

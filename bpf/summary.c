@@ -10,6 +10,8 @@
  * TCPIO_BY(b)		sets what is not part of a bucket to 0
  * SLOT_<counter>	the counter's place in a bucket's values, -1 if it was not asked for
  * MIB_<counter>	the counter's place among the kernel's own
+ * ROLE_<function>	what it has to do with a segment: enum role in bpf/segments.c
+ * TW_KILL_BIT		where struct inet_timewait_sock has tw_kill, in bits
  * TCPIO_FRAMED		how many counters are taken from the kernel's own: see struct frame
  * FRAME_<counter>	its place among these, -1 if it is not
  * FRAMED(X)		X(place, slot, the kernel's table, place in it) for each
@@ -198,8 +200,8 @@ static __always_inline void set_segment(struct tcp_bucket *b, const struct tcp_r
 	b->rport = r->rport;
 }
 
-/* A packet that is not TCP's, or of whose header not enough can be read, is nobody's. */
-static __always_inline void set_packet(struct tcp_bucket *b, struct sk_buff *skb, const u8 *ip, u8 dir, u32 netns)
+/* A packet that is not TCP's, or of whose header not enough can be read, is nobody's. Gives whether it is somebody's. */
+static __always_inline int set_packet(struct tcp_bucket *b, struct sk_buff *skb, const u8 *ip, u8 dir, u32 netns)
 {
 	struct tcp_record r = { .dir = dir, .netns = netns };
 	u32 before = ip - READ(skb->data), len = READ(skb->len);	/* before is negative where the IP header was pulled */
@@ -212,8 +214,23 @@ static __always_inline void set_packet(struct tcp_bucket *b, struct sk_buff *skb
 	b->netns = netns;
 	protocol = version >> 4 == 4 ? bpf_htons(ETH_P_IP) : version >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : 0;
 	pulled = read_packet(&r, dir, protocol, ip, len - before);
-	if (pulled && linear >= before + pulled + TH_LEN)
-		set_segment(b, &r);
+	if (!pulled || linear < before + pulled + TH_LEN)
+		return 0;
+	set_segment(b, &r);
+	return 1;
+}
+
+/* The network namespace of a received packet, which no longer has a device where a socket holds it. */
+static __always_inline u32 read_packet_netns(struct sk_buff *skb, struct sock *sk)
+{
+	struct net_device *dev = READ(skb->dev);
+	struct dst_entry *dst;
+
+	if (!dev) {
+		dst = (void *)(READ(skb->_skb_refdst) & SKB_DST_PTRMASK);
+		dev = dst ? READ(dst->dev) : NULL;
+	}
+	return dev ? read_dev_netns(dev) : sk ? read_sock_netns(sk) : 0;
 }
 
 static __always_inline const u8 *read_ip_header(struct sk_buff *skb)
@@ -470,61 +487,54 @@ static __always_inline void submit(void *ctx, struct tcp_record *r)
 
 /*
  * The kernel skips a program that a softirq enters while it runs on the same CPU in process context, where much is
- * sent. So two see each segment of a socket, at two functions: what interrupts one of them is not in the other. The
- * first leaves word that it has counted; what finds no word counts.
+ * sent. So two see each segment of a socket, at two functions of which one calls the other: what interrupts one of them
+ * is not in the other. The first leaves word that it has counted; what finds no word counts.
  */
 
 /* Segments on the way from the first to the second. Bound by: as many as are sent at once, and what was skipped. */
 BPF_TABLE("hash", u64, u8, counted, 16384);
 
-static __always_inline int is_seen_before(struct sk_buff *skb)
+static __always_inline int is_left_out(struct sk_buff *skb, enum role role)
 {
-	u64 key = (u64)skb;
-
-	return !counted.delete(&key);
-}
-
-static __always_inline int send_first(void *ctx, struct tcp_record *r, struct sock *sk, struct sk_buff *skb)
-{
-	struct tcp_skb_cb *cb = (void *)skb->cb;
-	struct sender sender;
 	u64 key = (u64)skb;
 	u8 yes = 1;
 
-	if (counted.update(&key, &yes))
-		return 0;
-	read_header(r, READ(skb->data), READ(skb->len));
-	if (!TCPIO_WANTED(r))
-		return 0;
-	r->segs = READ(cb->tcp_gso_segs);
-	sender = read_sender(sk);
-	set_sender(r, &sender);
-	submit(ctx, r);
-	return 0;
+	if (role == FIRST)
+		counted.update(&key, &yes);
+	return role == SECOND && !counted.delete(&key);
 }
 
-/* tcp_v4_send_check() and tcp_v6_send_check(): what __tcp_transmit_skb() calls when the header is complete. */
-static __always_inline int on_tcp_v4_send_check(void *ctx, struct sock *sk, struct sk_buff *skb)
+/* __ip_queue_xmit(): what ip_queue_xmit() calls, and SCTP. */
+static __always_inline int on___ip_queue_xmit(void *ctx, struct sock *sk, struct sk_buff *skb)
 {
-	struct inet_sock *inet = (void *)sk;
-	struct tcp_record r = {};
-
-	begin(&r, TCP_DIR_SEND, read_sock_netns(sk));
-	set_ipv4(r.laddr, READ(inet->inet_saddr));
-	set_ipv4(r.raddr, READ(sk->__sk_common.skc_daddr));
-	return send_first(ctx, &r, sk, skb);
+	return send_ipv4(ctx, sk, skb, ROLE___ip_queue_xmit);
 }
 
+/*
+ * tcp_v6_send_check(): what __tcp_transmit_skb() calls before inet6_csk_xmit(), when the header is complete. gso_segs
+ * is not set yet.
+ */
 static __always_inline int on_tcp_v6_send_check(void *ctx, struct sock *sk, struct sk_buff *skb)
 {
+	struct tcp_skb_cb *cb = (void *)skb->cb;
 	struct inet_sock *inet = (void *)sk;
 	struct ipv6_pinfo *np = READ(inet->pinet6);
 	struct tcp_record r = {};
+	struct sender sender;
 
+	if (is_left_out(skb, ROLE_tcp_v6_send_check))
+		return 0;
 	begin(&r, TCP_DIR_SEND, read_sock_netns(sk));
 	read_ipv6(r.laddr, &np->saddr);
 	read_ipv6(r.raddr, &sk->__sk_common.skc_v6_daddr);
-	return send_first(ctx, &r, sk, skb);
+	read_header(&r, READ(skb->data), READ(skb->len));
+	if (!TCPIO_WANTED(&r))
+		return 0;
+	r.segs = READ(cb->tcp_gso_segs);
+	sender = read_sender(sk);
+	set_sender(&r, &sender);
+	submit(ctx, &r);
+	return 0;
 }
 
 static __always_inline void count_unreadable(const volatile struct sk_buff *skb)
@@ -768,16 +778,11 @@ static __always_inline int on_tcp_done(void *ctx, struct sock *sk)
 	return 0;
 }
 
-/* Tracepoint tcp_bad_csum: at each place that counts TCP_MIB_CSUMERRORS; all count TCP_MIB_INERRS too. */
-static __always_inline int on_tcp_bad_csum(void *ctx, struct sk_buff *skb)
+/* What counts TCP_MIB_CSUMERRORS counts TCP_MIB_INERRS too. */
+static __always_inline int count_bad_checksum(const struct tcp_bucket *b)
 {
-	struct net_device *dev = READ(skb->dev);
-	struct sock *sk = READ(skb->sk);
-	struct tcp_bucket b;
-	struct sums *sums;
+	struct sums *sums = find_sums(b, 0);
 
-	set_packet(&b, skb, read_ip_header(skb), TCP_DIR_RECEIVE, dev ? read_dev_netns(dev) : sk ? read_sock_netns(sk) : 0);
-	sums = find_sums(&b, 0);
 	if (sums) {
 		add(sums, SLOT_TcpInCsumErrors, 1);
 		add(sums, SLOT_TcpInErrs, 1);
@@ -786,22 +791,40 @@ static __always_inline int on_tcp_bad_csum(void *ctx, struct sk_buff *skb)
 	return 0;
 }
 
+/* Tracepoint tcp_bad_csum: at each place that counts. */
+static __always_inline int on_tcp_bad_csum(void *ctx, struct sk_buff *skb)
+{
+	struct tcp_bucket b;
+
+	set_packet(&b, skb, read_ip_header(skb), TCP_DIR_RECEIVE, read_packet_netns(skb, READ(skb->sk)));
+	return count_bad_checksum(&b);
+}
+
+/*
+ * __skb_checksum_complete(), where there is no tracepoint (before Linux 6.1): what tells TCP that a checksum is bad, of
+ * a packet from its own header on. Netfilter asks too, when skb->data is the IP header still.
+ */
+static __always_inline int on___skb_checksum_complete_return(void *ctx, struct sk_buff *skb, int returned)
+{
+	struct tcp_bucket b;
+
+	if (!(u16)returned || READ(skb->head) + READ(skb->transport_header) != READ(skb->data))
+		return 0;
+	if (!set_packet(&b, skb, read_ip_header(skb), TCP_DIR_RECEIVE, read_packet_netns(skb, READ(skb->sk))))
+		return 0;
+	return count_bad_checksum(&b);
+}
+
 /* Tracepoint tcp_send_reset, as of the kernels that give a reason: for each reset. skb is what it answers. */
 static __always_inline int on_tcp_send_reset(void *ctx, struct sock *sk, struct sk_buff *skb, u32 reason)
 {
-	struct net_device *dev = skb ? READ(skb->dev) : NULL;
-	struct dst_entry *dst;
 	struct tcp_bucket b;
 
 	if (!skb) {
 		add_for_socket(sk, SLOT_TcpOutRsts, 1);
 		return 0;
 	}
-	if (!dev) {
-		dst = (void *)(READ(skb->_skb_refdst) & SKB_DST_PTRMASK);
-		dev = dst ? READ(dst->dev) : NULL;
-	}
-	set_packet(&b, skb, read_ip_header(skb), TCP_DIR_RECEIVE, dev ? read_dev_netns(dev) : sk ? read_sock_netns(sk) : 0);
+	set_packet(&b, skb, read_ip_header(skb), TCP_DIR_RECEIVE, read_packet_netns(skb, sk));
 	add_to(&b, 0, SLOT_TcpOutRsts, 1);
 	return 0;
 }
@@ -1067,6 +1090,19 @@ static __always_inline int on_tcp_try_coalesce_return(void *ctx, struct sock *sk
 	return 0;
 }
 
+/*
+ * skb_try_coalesce(), where the compiler split tcp_try_coalesce(), which counts if this succeeds: then to is in a queue
+ * of its socket's. What waits for a socket to be free, and fragments, have none.
+ */
+static __always_inline int on_skb_try_coalesce_return(void *ctx, struct sk_buff *to, int returned)
+{
+	struct sock *sk = READ(to->sk);
+
+	if ((u8)returned && sk && is_tcp(sk))
+		add_for_socket(sk, SLOT_TcpExtTCPRcvCoalesce, 1);
+	return 0;
+}
+
 /* tcp_mark_skb_lost() */
 static __always_inline int on_tcp_mark_skb_lost(void *ctx, struct sock *sk, struct sk_buff *skb)
 {
@@ -1125,6 +1161,20 @@ static __always_inline int on_tcp_syn_ack_timeout(void *ctx, struct request_sock
 	set_small_socket(&b, req);
 	add_to(&b, 0, SLOT_TcpExtTCPTimeouts, 1);
 	charge(FRAME_TcpExtTCPTimeouts, 1);
+	return 0;
+}
+
+/* tw_timer_handler(): TIME_WAIT ends, which is when kernels count it that have tw_kill. */
+static __always_inline int on_tw_timer_handler(void *ctx, void *t)
+{
+	struct inet_timewait_sock *tw = t - __builtin_offsetof(struct inet_timewait_sock, tw_timer);
+	struct tcp_bucket b;
+
+	if (read_bit(tw, TW_KILL_BIT))
+		return 0;
+	set_small_socket(&b, tw);
+	add_to(&b, 0, SLOT_TcpExtTW, 1);
+	charge(FRAME_TcpExtTW, 1);
 	return 0;
 }
 

@@ -21,7 +21,7 @@ static __always_inline void count_unreadable(const volatile struct sk_buff *skb)
 	count(TCP_UNREADABLE);
 }
 
-static __always_inline int is_seen_before(struct sk_buff *skb)
+static __always_inline int is_left_out(struct sk_buff *skb, enum role role)
 {
 	return 0;
 }

@@ -229,7 +229,7 @@ _ELEMENT = 64  # struct htab_elem and its place in the table (kernel/bpf/hashtab
 
 def _read_types(given: Path | None) -> Btf:
     tracepoints = [TRACEPOINT_ITERATOR + name for name in FUNCTIONS]
-    return read_kernel_types(given, [*FUNCTIONS, *tracepoints, "inet_timewait_sock"])
+    return read_kernel_types(given, [*FUNCTIONS, *tracepoints])
 
 
 def _ask_once(btf: Btf, symbols: Symbols) -> Ask:

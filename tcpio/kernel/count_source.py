@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Sequence
 
 from tcpio.kernel.btf import Btf
-from tcpio.kernel.counting import FRAMED, TOLD, Choice
+from tcpio.kernel.counting import FRAMED, PAIRS, TOLD, Choice, find_roles
 from tcpio.kernel.hooks import Hook, Kind, Rung
 from tcpio.kernel.source import Source, join_source
 from tcpio.schema.address import BITS, BYTES, IPV4_BITS, to_words
@@ -41,7 +41,6 @@ def make_count_source(btf: Btf, choice: Choice, by: By, wanted: str, *, on_close
         "TCPIO_BY(b)": f"do {{ {' '.join(_masks(by))} }} while (0)",
         "TCPIO_ON_CLOSE": int(on_close),
         "TCPIO_STATES_ONLY": int(choice.rung is Rung.TRACEPOINT),
-        "TCPIO_REPLIES_ONLY": 1,
         "TCPIO_FRAMED": len(framed),
         "FRAMED(X)": " ".join(_words(btf, framed, choice.counters)),
     }
@@ -49,9 +48,13 @@ def make_count_source(btf: Btf, choice: Choice, by: By, wanted: str, *, on_close
     for counter in COUNTERS:
         defines[f"SLOT_{counter.key}"] = _place(counter.key, keys)
         defines[f"FRAME_{counter.key}"] = _place(counter.key, [framed_one.key for framed_one in framed])
+    tw_kill = btf.find_member("inet_timewait_sock", "tw_kill")
+    defines["TW_KILL_BIT"] = tw_kill.bit_offset if tw_kill else 0
     for key, enumerator in TOLD.items():
         value = btf.find_enumerator(enumerator)
         defines[f"MIB_{key}"] = NOWHERE if value is None else value
+    roles = dict.fromkeys((function for pair in PAIRS for function in pair), "ONLY") | find_roles(choice.hooks)
+    defines |= {f"ROLE_{function}": role for function, role in roles.items()}
     hooks = dict.fromkeys((*choice.hooks, *([CLOSING] if on_close else [])))
     return join_source(btf, tuple(hooks), defines, "summary.c")
 

@@ -31,9 +31,13 @@ def _has_not_out_transmits(btf: Btf) -> bool:
     return not _has_out_transmits(btf)
 
 
+def _counts_time_wait_at_its_end(btf: Btf) -> bool:
+    # Before Linux 6.1, by what the socket has noted in tw_kill.
+    return btf.find_member("inet_timewait_sock", "tw_kill") is not None
+
+
 def _counts_time_wait_at_its_start(btf: Btf) -> bool:
-    # Before Linux 6.1 it is counted when TIME_WAIT ends, by what the socket has noted in tw_kill.
-    return btf.find_member("inet_timewait_sock", "tw_kill") is None
+    return not _counts_time_wait_at_its_end(btf)
 
 
 def _has(function: str) -> Condition:
@@ -50,7 +54,6 @@ class Row:
         doubt: Why what they see is not exact; empty if it is.
         is_ipv6: Whether it exists only where IPv6 is built into the kernel.
         exists: Whether this kernel has these places.
-        refuses: What is said of a kernel that has them elsewhere, where nothing sees them; empty if that is no loss.
     """
 
     counters: tuple[str, ...]
@@ -58,7 +61,6 @@ class Row:
     doubt: str = ""
     is_ipv6: bool = False
     exists: Condition = _always
-    refuses: str = ""
 
 
 def _entry(*functions: str) -> tuple[Hook, ...]:
@@ -97,19 +99,26 @@ _SENT = "TcpOutSegs TcpOutRsts TcpExtTCPOrigDataSent"
 _LISTEN = "TcpExtListenOverflows TcpExtListenDrops"
 _SKIPPED = " ".join(f"TcpExtTCPACKSkipped{why}" for why in ("SynRecv", "PAWS", "Seq", "FinWait2", "TimeWait"))
 
+# Where fentry takes no more than six parameters (x86 before Linux 6.6), it cannot be at ip6_xmit().
+_SENT_BY_IPV6 = (
+    _entry("inet6_csk_xmit", "ip6_xmit"),
+    _entry("tcp_v6_send_check", "inet6_csk_xmit"),
+    _entry("inet6_csk_xmit"),
+)
+
 NEAR_ROWS = (
     # Segments, where TCP hands them to IP and back: see SITES in tcpio/kernel/hooks.py. For IPv6 not ip6_xmit() alone:
     # what finds no route is counted and does not get there.
-    # Two hooks see what a socket sends, since programs in process context are skipped: see send_first().
-    _row(_SENT, _entry("tcp_v4_send_check", "ip_queue_xmit"), _entry("ip_queue_xmit")),
+    # Two hooks see what a socket sends, since programs in process context are skipped: see PAIRS.
+    _row(_SENT, _entry("ip_queue_xmit", "__ip_queue_xmit"), _entry("ip_queue_xmit")),
     _row("TcpOutSegs", _entry("ip_build_and_send_pkt")),
     _row("TcpOutSegs TcpOutRsts", _entry("ip_send_unicast_reply"), _kprobe("ip_send_unicast_reply")),
-    _ipv6(_row(_SENT, _entry("tcp_v6_send_check", "inet6_csk_xmit"), _entry("inet6_csk_xmit"))),
+    _ipv6(_row(_SENT, *_SENT_BY_IPV6)),
     _ipv6(_row("TcpOutSegs", _exit("tcp_make_synack"))),
     _ipv6(_row("TcpOutSegs TcpOutRsts", _entry("ip6_xmit"), _kprobe("tcp_v6_send_response"))),
     _row("TcpInSegs TcpInErrs", _entry("tcp_v4_rcv")),
     _ipv6(_row("TcpInSegs TcpInErrs", _entry("tcp_v6_rcv"))),
-    _row("TcpInErrs TcpInCsumErrors", _tracepoint("tcp_bad_csum")),
+    _row("TcpInErrs TcpInCsumErrors", _tracepoint("tcp_bad_csum"), _exit("__skb_checksum_complete")),
     _row("TcpInErrs", _around("tcp_validate_incoming")),
     _row(
         "TcpRetransSegs TcpExtTCPSynRetrans",
@@ -132,7 +141,7 @@ NEAR_ROWS = (
     replace(_row("IpOutRequests", _entry("ip_output", "ip_mc_output")), exists=_has_not_out_transmits),
     _ipv6(_row("Ip6InReceives", _entry("ip6_rcv_core"))),
     _of_tcp(_row("Ip6InDelivers", _entry("tcp_v6_rcv"))),
-    _of_tcp(_row("Ip6OutRequests", _entry("tcp_v6_send_check", "inet6_csk_xmit"), _entry("inet6_csk_xmit"))),
+    _of_tcp(_row("Ip6OutRequests", *_SENT_BY_IPV6)),
     _of_tcp(_row("Ip6OutRequests", _exit("tcp_make_synack"))),
     _of_tcp(_row("Ip6OutRequests", _entry("ip6_xmit"), _kprobe("tcp_v6_send_response"))),
     # The rest by what the functions do.
@@ -142,7 +151,7 @@ NEAR_ROWS = (
     ),
     _row("TcpExtTCPOrigDataSent", _entry("tcp_event_new_data_sent")),
     _row("TcpExtTCPDelivered", _entry("tcp_newly_delivered")),
-    _row("TcpExtTCPRcvCoalesce", _exit("tcp_try_coalesce")),
+    _row("TcpExtTCPRcvCoalesce", _exit("tcp_try_coalesce"), _exit("skb_try_coalesce")),
     _row("TcpExtTCPLostRetransmit", _entry("tcp_mark_skb_lost")),
     _row("TcpExtTCPSpuriousRTOs", _entry("tcp_try_undo_loss")),
     _row("TcpExtTCPKeepAlive TcpExtTCPWinProbe", _entry("tcp_xmit_probe_skb")),
@@ -161,20 +170,35 @@ NEAR_ROWS = (
     _row("TcpExtTCPLossProbes", _around("tcp_write_timer_handler")),
     _row("TcpExtTCPSackRecovery TcpExtTCPRenoRecovery", _around("tcp_enter_recovery")),
     _row("TcpExtTCPBacklogDrop", _around("tcp_add_backlog")),
-    replace(
-        _row("TcpExtTW", _around("__inet_twsk_schedule")),
-        exists=_counts_time_wait_at_its_start,
-        refuses="this kernel counts it when TIME_WAIT ends, where it no longer knows the socket",
-    ),
+    replace(_row("TcpExtTW", _around("__inet_twsk_schedule")), exists=_counts_time_wait_at_its_start),
+    replace(_row("TcpExtTW", _entry("tw_timer_handler")), exists=_counts_time_wait_at_its_end),
 )
 """Where fentry or kprobes can be attached."""
 
-_PAIRS = (_entry("tcp_v4_send_check", "ip_queue_xmit"), _entry("tcp_v6_send_check", "inet6_csk_xmit"))
+PAIRS = (
+    ("ip_queue_xmit", "__ip_queue_xmit"),
+    ("tcp_v6_send_check", "inet6_csk_xmit"),
+    ("inet6_csk_xmit", "ip6_xmit"),
+    ("tcp_make_synack", "ip6_xmit"),
+)
+"""Functions of which the first passes a segment to the second, which both see: enum role in bpf/segments.c."""
+
+_TAKES_MORE = "ip6_xmit"  # replies that have no socket, which nothing else sees
+
+
+def find_roles(hooks: Collection[Hook]) -> dict[str, str]:
+    """Find what the functions of PAIRS have to do with a segment, where both are attached: FIRST or SECOND."""
+    targets = {hook.target for hook in hooks}
+    pairs = [pair for pair in PAIRS if targets.issuperset(pair)]
+    return {first: "FIRST" for first, _ in pairs} | {second: "SECOND" for _, second in pairs}
 
 
 def find_made_up_for(hooks: Collection[Hook]) -> frozenset[Hook]:
-    """Find the hooks of which another counts what the kernel skips: see send_first() in bpf/summary.c."""
-    return frozenset(hook for pair in _PAIRS if set(pair) <= set(hooks) for hook in pair)
+    """Find the hooks of which another counts what the kernel skips: see is_left_out() in bpf/summary.c."""
+    roles = find_roles(hooks)
+    return frozenset(
+        hook for hook in hooks if hook.kind is Kind.FENTRY and hook.target in roles and hook.target != _TAKES_MORE
+    )
 
 
 _STATES = _tracepoint("inet_sock_set_state")
@@ -299,7 +323,7 @@ def _choose(btf: Btf, ask: Ask, counters: Sequence[Counter], table: _Table) -> C
     for counter in counters:
         rows = [row for row in table.rows if counter.key in row.counters]
         ways = [_choose_way(row, ask) for row in rows if row.exists(btf)]
-        refusal = next((way.refusal for way in ways if way.refusal), "") or _find_refusal(counter, rows, ways, table)
+        refusal = next((way.refusal for way in ways if way.refusal), "") or _find_refusal(counter, ways, table)
         doubt = refusal or next((row.doubt for row in rows if row.doubt), "")
         if doubt:
             doubts[counter] = doubt
@@ -325,11 +349,11 @@ def _choose_way(row: Row, ask: Ask) -> _Way:
     return _Way((), refusals[0])
 
 
-def _find_refusal(counter: Counter, rows: Sequence[Row], ways: Sequence[_Way], table: _Table) -> str:
+def _find_refusal(counter: Counter, ways: Sequence[_Way], table: _Table) -> str:
     if counter.is_hosts:
         return "it belongs to no socket"
     if not ways:
-        return next((row.refuses for row in rows if row.refuses), f"no {table.rung.value} shows it")
+        return f"no {table.rung.value} shows it"
     if counter.key in FRAMED and table.rung is not Rung.TRACEPOINT and not table.has_frames:
         return "the kernel does not tell where its counters are (CONFIG_KALLSYMS_ALL)"
     return ""

@@ -118,10 +118,11 @@ PARAMETERS = {
     "net_dev_queue": ("skb",),
     "netif_receive_skb": ("skb",),
     # The others are in bpf/summary.c.
-    "tcp_v4_send_check": ("sk", "skb"),
+    "__ip_queue_xmit": ("sk", "skb"),
     "tcp_v6_send_check": ("sk", "skb"),
     "inet_sock_set_state": ("sk", "oldstate", "newstate"),
     "tcp_bad_csum": ("skb",),
+    "__skb_checksum_complete_return": ("skb", RETURN_INT),
     # Before Linux 6.10 (5cb2cb3eb8f0, "rstreason: make it work in trace world") not all resets pass here.
     "tcp_send_reset": ("sk", "skb", "reason"),
     "tcp_retransmit_skb": ("sk", "skb"),
@@ -152,6 +153,7 @@ PARAMETERS = {
     "tcp_event_new_data_sent": ("sk", "skb"),
     "tcp_newly_delivered": ("sk", "prior_delivered"),
     "tcp_try_coalesce_return": ("sk", RETURN_INT),
+    "skb_try_coalesce_return": ("to", RETURN_INT),
     "tcp_mark_skb_lost": ("sk", "skb"),
     "tcp_try_undo_loss": ("sk", "frto_undo"),
     "tcp_xmit_probe_skb": ("sk", "mib"),
@@ -181,6 +183,7 @@ PARAMETERS = {
     "tcp_enter_recovery_return": ("sk",),
     "tcp_enter_memory_pressure": ("sk",),
     "tcp_enter_memory_pressure_return": ("sk",),
+    "tw_timer_handler": ("t",),
     "__inet_twsk_schedule": ("tw",),
     "__inet_twsk_schedule_return": ("tw",),
 }

@@ -24,7 +24,7 @@ from tcpio.schema.counters import COUNTERS, Counter, find_counters
 from tcpio.schema.sums import Closed, Sums
 from tests.live import counter_traffic, lossy_traffic, odd_traffic, plain_traffic
 from tests.live.counter_traffic import Lacking
-from tests.live.namespaces import Namespace, run
+from tests.live.namespaces import Namespace, run, wait_until
 from tests.live.peers import Peers
 from tests.live.termination import ending_by
 from tests.live.topologies import IPV4, IPV6, MAPPED, Network, loopback
@@ -180,6 +180,9 @@ class Count:
     def end(self, made: dict[str, Any]) -> dict[str, Any]:
         """Tell for each counter what was summed up, what the kernel counted, and what is doubted."""
         summing = self.summing
+        if any(program.hook.target == "tw_timer_handler" for program in summing.source.programs):
+            # What is counted when TIME_WAIT ends would go on while it is read.
+            wait_until(lambda: not self._namespace.has_time_wait(), "the end of TIME_WAIT")
         counted = self._namespace.counters()
         summing.detach()
         self._is_over.set()

@@ -18,7 +18,8 @@ _CLONE_NEWNET = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 _OWN = Path("/proc/thread-self/ns/net")
-_QUIET = ("06", "0A")  # st in /proc/net/tcp: TIME_WAIT, LISTEN
+_TIME_WAIT, _LISTEN = "06", "0A"  # st in /proc/net/tcp
+_QUIET = (_TIME_WAIT, _LISTEN)
 
 
 def run(*command: str, given: str = "") -> str:
@@ -123,6 +124,10 @@ class Namespace:
     def has_quiet_tcp(self) -> bool:
         """Tell whether no socket is left that could send by itself."""
         return all(fields[3] in _QUIET for fields in self._tcp_sockets())
+
+    def has_time_wait(self) -> bool:
+        """Tell whether a socket is in TIME_WAIT."""
+        return any(fields[3] == _TIME_WAIT for fields in self._tcp_sockets())
 
     def has_tcp(self, port: int, state: str) -> bool:
         """Tell whether a socket at this local port is in this state, by its number in /proc/net/tcp."""

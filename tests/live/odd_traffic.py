@@ -80,13 +80,17 @@ def fast_open(peers: Peers) -> None:
 
 
 def bad_checksums(peers: Peers) -> None:
-    """Send segments with a bad checksum: to a closed port, to a listener, to a connection."""
+    """Send segments with a bad checksum: to a closed port, to a listener, to a connection.
+
+    Of what is longer than 76 bytes (CHECKSUM_BREAK) the kernel looks at the checksum only when it has found the socket.
+    """
     before = _counted(peers, "TcpInCsumErrors")
     with peers.listening() as listener:
         pair = peers.pair(listener)
         for sport, dport in ((40002, peers.port + 1), (40003, peers.port), (pair.facts.cport, peers.port)):
-            send_raw(peers, sport, dport, _ACK, is_good=False)
-        _until_counted(peers, "TcpInCsumErrors", before + 2)
+            for payload in (b"", bytes(100)):
+                send_raw(peers, sport, dport, _ACK, payload=payload, is_good=False)
+        _until_counted(peers, "TcpInCsumErrors", before + 5)
         pair.close()
 
 

@@ -91,12 +91,16 @@ class Kernel:
     Args:
         without: ``struct.member``, and functions, that it lacks.
         sizes: ``struct.member`` -> the size it has instead.
+        bits: struct -> a member of one bit that it has besides.
     """
 
-    def __init__(self, without: Sequence[str] = (), sizes: dict[str, int] | None = None) -> None:
+    def __init__(
+        self, without: Sequence[str] = (), sizes: dict[str, int] | None = None, bits: dict[str, str] | None = None
+    ) -> None:
         self.offsets: dict[str, dict[str, int]] = {}
         self._without = without
         self._sizes = sizes or {}
+        self._bits = bits or {}
         self._blob = Blob()
         self._pointer = self._blob.pointer()
         self._ids: dict[str, int] = {}
@@ -123,6 +127,8 @@ class Kernel:
             self.offsets[struct_name][member.name] = offset
             rows.append((member.name, self._type_of(member, path), offset * 8, bit_fields.get(member.name, 0)))
             offset += GAP
+        if struct_name in self._bits:
+            rows.append((self._bits[struct_name], self._blob.integer("u32", 4), offset * 8, 1))
         return self._blob.bit_struct(struct_name, offset, rows)
 
     def _type_of(self, member: Member, path: str) -> int:

@@ -48,6 +48,14 @@ def test_counters_have_places_in_the_order_they_were_asked_for() -> None:
     assert value_of("FRAMED(X)", text) == "X(0, 1, net_statistics, 0)"
 
 
+def test_functions_have_roles_where_two_see_the_same() -> None:
+    functions = ("ip_queue_xmit", "__ip_queue_xmit", "inet6_csk_xmit", "ip6_xmit", "tcp_v6_send_check")
+    sent, received = (source_of(counter, Rung.FENTRY, "tuple") for counter in ("TcpOutSegs", "TcpInSegs"))
+
+    assert [value_of(f"ROLE_{name}", sent) for name in functions] == ["FIRST", "SECOND", "FIRST", "SECOND", "ONLY"]
+    assert {value_of(f"ROLE_{name}", received) for name in functions} == {"ONLY"}
+
+
 def test_every_counter_in_c_is_in_the_table() -> None:
     named = set(re.findall(r"(?:SLOT_|ADD_CHARGED\(\w+, )(\w+)", (BPF_DIR / "summary.c").read_text()))
 

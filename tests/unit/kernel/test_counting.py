@@ -6,7 +6,16 @@ from collections.abc import Callable
 import pytest
 
 from tcpio.errors import UnsupportedKernel
-from tcpio.kernel.counting import FRAMED, NEAR_ROWS, TRACEPOINT_ROWS, Choice, choose, find_made_up_for, rows_of
+from tcpio.kernel.counting import (
+    FRAMED,
+    NEAR_ROWS,
+    TRACEPOINT_ROWS,
+    Choice,
+    choose,
+    find_made_up_for,
+    find_roles,
+    rows_of,
+)
 from tcpio.kernel.hooks import Hook, Kind, Rung
 from tcpio.schema.counters import COUNTERS, find_counters
 from tcpio.schema.support import YES, Support, Verdict
@@ -59,9 +68,9 @@ def test_a_kprobe_stands_in_where_fentry_cannot() -> None:
 
 
 def test_what_cannot_be_seen_is_absent_with_the_reason() -> None:
-    choice = chosen("TcpInCsumErrors,TcpInSegs", allowing(*NEAR, without=("tracepoint:tcp_bad_csum",)))
+    choice = chosen("TcpExtTCPDelivered,TcpInSegs", allowing(*NEAR, without=("fentry:tcp_newly_delivered",)))
 
-    assert doubts(choice) == {"TcpInCsumErrors": "tracepoint:tcp_bad_csum: no"}
+    assert doubts(choice) == {"TcpExtTCPDelivered": "fentry:tcp_newly_delivered: no"}
     assert [counter.key for counter in choice.counters] == ["TcpInSegs"]
 
 
@@ -90,19 +99,21 @@ def test_without_the_place_of_the_kernels_counters_nothing_is_taken_from_them() 
     assert [counter.key for counter in choice.counters] == ["TcpExtTCPDelivered"]
 
 
-def test_a_kernel_that_counts_elsewhere_is_told() -> None:
-    kernel = Kernel()
-    kernel.add_struct("inet_timewait_sock", "tw_kill")
-    choice = choose(
-        kernel.btf("inet_timewait_sock"),
-        allowing(*NEAR),
-        find_counters("TcpExtTW"),
-        rung=None,
-        has_ipv6=True,
-        has_frames=True,
-    )
+def test_where_there_is_no_better_way_the_next_one_serves() -> None:
+    without = ("tracepoint:tcp_bad_csum", "fexit:tcp_try_coalesce")
+    choice = chosen("TcpInCsumErrors,TcpExtTCPRcvCoalesce", allowing(*NEAR, without=without))
 
-    assert doubts(choice)["TcpExtTW"].startswith("this kernel counts it when TIME_WAIT ends")
+    assert names(choice) == ["fexit:__skb_checksum_complete", "fexit:skb_try_coalesce"]
+    assert doubts(choice) == {}
+
+
+def test_time_wait_is_counted_where_the_kernel_counts_it() -> None:
+    old = Kernel(bits={"inet_timewait_sock": "tw_kill"}).btf()
+    counters = find_counters("TcpExtTW")
+    at_its_end = choose(old, allowing(*NEAR), counters, rung=None, has_ipv6=True, has_frames=True)
+
+    assert names(chosen("TcpExtTW", allowing(*NEAR))) == ["fentry:__inet_twsk_schedule", "fexit:__inet_twsk_schedule"]
+    assert names(at_its_end) == ["fentry:tw_timer_handler"]
 
 
 def test_a_kernel_that_allows_nothing_is_told() -> None:
@@ -118,21 +129,38 @@ def test_a_way_to_attach_that_was_asked_for_is_the_only_one() -> None:
 def test_what_a_socket_sends_is_seen_twice_so_that_nothing_is_skipped() -> None:
     hooks = chosen("TcpOutSegs", allowing(*NEAR)).hooks
 
-    assert {hook.target for hook in find_made_up_for(hooks)} == {
-        *("tcp_v4_send_check", "ip_queue_xmit"),
-        *("tcp_v6_send_check", "inet6_csk_xmit"),
+    assert find_roles(hooks) == {
+        "ip_queue_xmit": "FIRST",
+        "__ip_queue_xmit": "SECOND",
+        "inet6_csk_xmit": "FIRST",
+        "tcp_make_synack": "FIRST",
+        "ip6_xmit": "SECOND",
     }
+    # What ip6_xmit() shows besides has no second.
+    assert {hook.target for hook in find_made_up_for(hooks)} == {"ip_queue_xmit", "__ip_queue_xmit", "inet6_csk_xmit"}
 
 
-def test_a_kernel_without_the_first_function_has_the_second() -> None:
-    hooks = chosen("TcpOutSegs", allowing(*NEAR, without=("fentry:tcp_v4_send_check",))).hooks
+def test_where_ip6_xmit_has_too_many_parameters_another_function_comes_before() -> None:
+    hooks = chosen("TcpOutSegs", allowing(*Kind, without=("fentry:ip6_xmit",))).hooks
+
+    assert find_roles(hooks) == {
+        "ip_queue_xmit": "FIRST",
+        "__ip_queue_xmit": "SECOND",
+        "tcp_v6_send_check": "FIRST",
+        "inet6_csk_xmit": "SECOND",
+    }
+    assert {hook.target for hook in find_made_up_for(hooks)} == set(find_roles(hooks))
+
+
+def test_a_kernel_with_one_function_of_two_has_that_one() -> None:
+    hooks = chosen("TcpOutSegs", allowing(*NEAR, without=("fentry:__ip_queue_xmit",))).hooks
 
     assert "ip_queue_xmit" in {hook.target for hook in hooks}
-    assert {hook.target for hook in find_made_up_for(hooks)} == {"tcp_v6_send_check", "inet6_csk_xmit"}
+    assert "ip_queue_xmit" not in find_roles(hooks)
 
 
 def test_what_ipv6_sends_is_counted_by_the_same_hooks_in_both_places() -> None:
-    for without in ((), ("fentry:tcp_v6_send_check",), ("fentry:ip6_xmit",)):
+    for without in ((), ("fentry:__ip_queue_xmit",), ("fentry:ip6_xmit",)):
         hooks = chosen("Ip6OutRequests", allowing(*NEAR, Kind.KPROBE, without=without)).hooks
 
         assert set(hooks) < set(chosen("TcpOutSegs", allowing(*NEAR, Kind.KPROBE, without=without)).hooks)
