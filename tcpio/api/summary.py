@@ -45,7 +45,9 @@ Key: TypeAlias = Callable[[Socket | None], Hashable | None]
 
 
 class Summary:
-    """Counters that the kernel sums up while this is open: no event per segment, exact where ``doubts`` is silent.
+    """Counters that the kernel sums up while this is open, without an event per segment.
+
+    They are exact but for what ``doubts`` and ``lacking`` say.
 
     ::
 
@@ -103,6 +105,7 @@ class Summary:
         )
         self._summing: Summing | None = None
         self._last: Sums | None = None
+        self._lacking: dict[str, int] = {}
         self.doubts: dict[str, str] = {}
 
     def __enter__(self) -> "Summary":
@@ -123,6 +126,7 @@ class Summary:
         if self._summing:
             self._summing.detach()
             self._last = self._summing.read()
+            self._lacking = self.lacking()
             self._summing.close()
             self._summing = None
 
@@ -136,6 +140,12 @@ class Summary:
         if sums is None:
             raise ValueError("nothing was counted: use it in a with statement")
         return fold(choose(sums, self._outside), self._by)
+
+    def lacking(self) -> dict[str, int]:
+        """Read which counters may lack something, and at most how much: the kernel did not run a program so often."""
+        if not self._summing:
+            return self._lacking
+        return {counter.key: count for counter, count in self._summing.read_lacking().items()}
 
     def buckets(self) -> dict[Hashable | None, dict[str, int]]:
         """Read what was counted so far, or until this was closed.

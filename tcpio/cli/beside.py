@@ -58,7 +58,13 @@ class Beside:
         """Stop counting, and print the report on the standard error, where lines do not go."""
         self._summing.detach()
         sums = fold(choose(self._summing.read(), self._outside), self._by)
-        report = Report(sums, time.time_ns(), time.monotonic() - self._began_s, self._host.since_begin())
+        report = Report(
+            sums,
+            time.time_ns(),
+            time.monotonic() - self._began_s,
+            self._host.since_begin(),
+            lacking=self._summing.read_lacking(),
+        )
         made = TextReport(self._setting)
         for piece in (*made.report(report), made.end()):
             say(piece.decode().removesuffix("\n"))

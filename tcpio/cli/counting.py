@@ -153,7 +153,8 @@ class _Summary:
         now_ns = time.monotonic_ns()
         wall_ns = int(self._clock.to_wall_ns(np.array([now_ns], np.uint64))[0])
         shown = fold(choose(sums, self._options.filters_outside), self._options.by)
-        self._write(self._format.report(Report(shown, wall_ns, now_ns / 1e9 - began_s, host, span, audit)))
+        lacking = self._summing.read_lacking()
+        self._write(self._format.report(Report(shown, wall_ns, now_ns / 1e9 - began_s, host, span, audit, lacking)))
 
     def _take_closed(self) -> None:
         if not self._options.counting.on_close:

@@ -16,7 +16,7 @@ from tcpio.kernel import syscall
 from tcpio.kernel.btf import Btf
 from tcpio.kernel.cache import start_compiling
 from tcpio.kernel.count_source import make_count_source
-from tcpio.kernel.counting import choose, find_made_up_for
+from tcpio.kernel.counting import choose, find_lacking, find_made_up_for
 from tcpio.kernel.cpus import read_possible_cpus
 from tcpio.kernel.features import ask_hook
 from tcpio.kernel.hooks import FUNCTIONS, Ask, Hook, Kind, Rung
@@ -189,6 +189,10 @@ class Summing:
         """Read how often the kernel did not run a program and nothing makes up for it; None where it does not tell."""
         made_up_for = find_made_up_for(self._choice.hooks)
         return {hook: missed for hook, missed in self._loaded.read_missed().items() if hook not in made_up_for}
+
+    def read_lacking(self) -> dict[Counter, int]:
+        """Read which counters may lack something that the kernel ran no program for, and at most how much."""
+        return find_lacking(self.read_missed(), self._choice)
 
     def detach(self) -> None:
         """Let no program count any more; what was counted can still be read."""

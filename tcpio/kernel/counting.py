@@ -5,7 +5,7 @@ A row sees some places where counters are counted. A counter is counted if all i
 all of them are.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tcpio.errors import UnsupportedKernel
@@ -380,3 +380,14 @@ def _by_kprobes(row: Row) -> Row:
     )
     is_skipped = any(hook.kind is Kind.KPROBE for way in ways for hook in way)
     return replace(row, ways=ways, doubt=row.doubt or (_SKIPPING if is_skipped else ""))
+
+
+def find_lacking(missed: Mapping[Hook, int | None], choice: Choice) -> dict[Counter, int]:
+    """Find the counters that may lack something, and at most how much, if programs were missed so often."""
+    lacking = dict.fromkeys(choice.counters, 0)
+    for row in rows_of(choice.rung):
+        way = next((way for way in row.ways if set(way) <= set(choice.hooks)), ())
+        for counter in choice.counters:
+            if counter.key in row.counters:
+                lacking[counter] += sum(missed.get(hook) or 0 for hook in way)
+    return {counter: count for counter, count in lacking.items() if count}

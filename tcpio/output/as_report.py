@@ -2,7 +2,7 @@
 """Reports as tcpipstat.stp printed them."""
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -80,6 +80,8 @@ class TextReport:
         if any(report.host.values()) or (report.host and self._setting.has_zeros):
             title = f"{self._setting.where}: the kernel's own counters, of all protocols"
             yield from self._single(title, tuple(report.host), list(report.host.values()))
+        if report.lacking:
+            yield _lacking_text(report.lacking).encode()
         if report.audit:
             yield _audit_text(report.audit, self._setting.where).encode()
 
@@ -145,6 +147,11 @@ class TextReport:
 
 def _wrap(line: str) -> str:
     return textwrap.fill(line, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False) + "\n"
+
+
+def _lacking_text(lacking: Mapping[Counter, int]) -> str:
+    keys = ", ".join(f"{counter.key} {count}" for counter, count in lacking.items())
+    return _wrap(f"Missed: the kernel did not run a program; what may lack at most so many: {keys}")
 
 
 def _block_of(counter: Counter) -> str:

@@ -77,6 +77,8 @@ class Report:
         host: What the kernel itself counted of what belongs to no socket.
         span: What stretch of time that is, in words, if it needs to be said.
         audit: The comparison with the kernel's own counters.
+        lacking: What may lack something, since the kernel did not run a program, and at most how much, from the
+            beginning on.
     """
 
     sums: Sums
@@ -85,6 +87,7 @@ class Report:
     host: Mapping[Counter, int] = field(default_factory=dict)
     span: str = ""
     audit: Audit | None = None
+    lacking: Mapping[Counter, int] = field(default_factory=dict)
 
 
 class ReportFormat(Protocol):

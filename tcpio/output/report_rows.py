@@ -23,6 +23,9 @@ from tcpio.schema.sums import Closed, Values
 BUCKET, CLOSED, OTHER, HOST, KERNEL, DIFFERENCE = "bucket", "closed", "other", "host", "kernel", "difference"
 """Kinds of rows: the last two are of an audit."""
 
+LACKING = "lacking"
+"""A kind of row: how much counters lack at most, since the kernel did not run a program."""
+
 OVERFLOWED = "overflowed"
 """In what belongs to no socket: how often something found no room for its bucket."""
 
@@ -76,6 +79,8 @@ class RowReport(ABC):
         other = dict(zip(map(self._key, report.sums.counters), report.sums.other.tolist(), strict=True))
         yield OTHER, self._shown({**other, OVERFLOWED: report.sums.overflowed})
         yield HOST, self._shown({counter.key: value for counter, value in report.host.items()})
+        if report.lacking:
+            yield LACKING, {self._key(counter): count for counter, count in report.lacking.items()}
         if report.audit:
             yield KERNEL, {self._key(row.counter): row.kernel for row in report.audit.rows}
             yield DIFFERENCE, {self._key(row.counter): row.difference for row in report.audit.rows}

@@ -111,6 +111,7 @@ class FakeSumming:
         self.rung = Rung.TRACEPOINT
         self.source = Source("int run(void *ctx)\n", ())
         self.missed: dict[Hook, int | None] = {HOOK: 0}
+        self.lacking: dict[Counter, int] = {}
         self.counting: Counting | None = None
         self.refusal: Exception | None = None
         self.on_read: Callable[[], None] = lambda: None
@@ -145,6 +146,9 @@ class FakeSumming:
 
     def read_missed(self) -> Mapping[Hook, int | None]:
         return self.missed
+
+    def read_lacking(self) -> Mapping[Counter, int]:
+        return self.lacking
 
     def __enter__(self) -> "FakeSumming":
         return self

@@ -194,6 +194,15 @@ def test_what_is_not_exact_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> 
         assert made.doubts == {"TcpInSegs": "seen at the device"}
 
 
+def test_what_may_be_lacking_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    summing = use(monkeypatch)
+    summing.lacking = {key("TcpInSegs"): 2}
+    with Summary() as made:
+        assert made.lacking() == {"TcpInSegs": 2}
+
+    assert made.lacking() == {"TcpInSegs": 2}
+
+
 def test_what_the_kernel_refuses_is_an_error_and_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     summing = use(monkeypatch)
     summing.refusal = UnsupportedKernel("the kernel does not attach it")

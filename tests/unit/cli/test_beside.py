@@ -53,8 +53,10 @@ def run(summing: FakeSumming, capfd: pytest.CaptureFixture[str], *words: str) ->
 
 def test_the_report_is_on_the_standard_error(summing: FakeSumming, capfd: pytest.CaptureFixture[str]) -> None:
     summing.doubts = {key("TcpInSegs"): "seen at the device"}
+    summing.lacking = {key("TcpInSegs"): 3}
     said = run(summing, capfd)
 
+    assert "what may lack at most so many: TcpInSegs 3\n" in said
     assert "192.0.2.8:80 <-> 192.0.2.40:51000\n" in said
     assert "\tInSegs = ~5\n" in said
     assert "all network namespaces: the kernel's own counters, of all protocols\n" in said

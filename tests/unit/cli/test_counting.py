@@ -348,6 +348,13 @@ def test_quiet_says_nothing_unless_something_is_missing(run: Run) -> None:
     )
 
 
+def test_what_may_be_lacking_is_said(run: Run) -> None:
+    summing = FakeSumming(sums(HTTP))
+    summing.lacking = {key("TcpInSegs"): 3}
+
+    assert run(Machine(), summing)[0].endswith("what may lack at most so many: TcpInSegs 3\n")
+
+
 def test_what_the_kernel_does_not_count_is_said(run: Run) -> None:
     summing = FakeSumming(sums(HTTP))
     summing.missed = {HOOK: None}

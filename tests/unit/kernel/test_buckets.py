@@ -184,6 +184,10 @@ def test_what_the_kernel_skipped_is_told() -> None:
     assert begin()[0].read_missed() == {Hook(Kind.FENTRY, "tcp_v4_rcv"): 5}
 
 
+def test_what_may_be_lacking_for_that_is_told() -> None:
+    assert {counter.key: count for counter, count in begin()[0].read_lacking().items()} == {"TcpInSegs": 5}
+
+
 def test_counting_ends_and_can_still_be_read() -> None:
     summing, programs = begin()
     summing.detach()

@@ -12,6 +12,7 @@ from tcpio.kernel.counting import (
     TRACEPOINT_ROWS,
     Choice,
     choose,
+    find_lacking,
     find_made_up_for,
     find_roles,
     rows_of,
@@ -164,6 +165,19 @@ def test_what_ipv6_sends_is_counted_by_the_same_hooks_in_both_places() -> None:
         hooks = chosen("Ip6OutRequests", allowing(*NEAR, Kind.KPROBE, without=without)).hooks
 
         assert set(hooks) < set(chosen("TcpOutSegs", allowing(*NEAR, Kind.KPROBE, without=without)).hooks)
+
+
+def test_a_program_that_was_not_run_may_be_lacking_in_what_it_counts() -> None:
+    choice = chosen("TcpInSegs,TcpOutSegs,TcpRetransSegs,TcpExtTCPSynRetrans", allowing(*NEAR))
+    missed = {
+        Hook(Kind.FENTRY, "tcp_v6_rcv"): 2,
+        Hook(Kind.FEXIT, "tcp_retransmit_skb"): 3,
+        Hook(Kind.FENTRY, "tcp_send_loss_probe"): 5,
+        Hook(Kind.FENTRY, "ip_build_and_send_pkt"): None,
+    }
+    lacking = {counter.key: count for counter, count in find_lacking(missed, choice).items()}
+
+    assert lacking == {"TcpInSegs": 2, "TcpRetransSegs": 8, "TcpExtTCPSynRetrans": 3}
 
 
 def test_rows_for_kprobes_have_no_fentry() -> None:

@@ -105,6 +105,14 @@ def test_what_is_not_exact_is_marked_and_the_reasons_are_given_last() -> None:
     )
 
 
+def test_what_may_be_lacking_is_told() -> None:
+    text = shown(make_setting(), make_sums(HTTP), lacking={key("TcpOutSegs"): 3, key("TcpExtTCPDelivered"): 2})
+
+    assert text.endswith(
+        "Missed: the kernel did not run a program; what may lack at most so many: TcpOutSegs 3, TcpExtTCPDelivered 2\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("filters", "lines"),
     [

@@ -107,6 +107,12 @@ def test_what_belongs_to_no_socket_follows() -> None:
     ]
 
 
+def test_what_may_be_lacking_is_told() -> None:
+    found = objects(make_setting(counters=COUNTERS), make_sums(counters=COUNTERS), lacking={key("TcpInSegs"): 3})
+
+    assert found[-1] == {"kind": "lacking", "time": TIME, "seconds": 5.0, "TcpInSegs": 3}
+
+
 def test_rows_have_all_columns() -> None:
     audit = Audit((AuditRow(key("TcpInSegs"), 6, 3, 10, 0),), ())
     sums = make_sums(HTTP, counters=COUNTERS, other={"TcpInSegs": 3}, overflowed=2)
