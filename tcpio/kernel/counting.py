@@ -384,10 +384,13 @@ def _by_kprobes(row: Row) -> Row:
 
 def find_lacking(missed: Mapping[Hook, int | None], choice: Choice) -> dict[Counter, int]:
     """Find the counters that may lack something, and at most how much, if programs were missed so often."""
-    lacking = dict.fromkeys(choice.counters, 0)
-    for row in rows_of(choice.rung):
-        way = next((way for way in row.ways if set(way) <= set(choice.hooks)), ())
-        for counter in choice.counters:
-            if counter.key in row.counters:
-                lacking[counter] += sum(missed.get(hook) or 0 for hook in way)
-    return {counter: count for counter, count in lacking.items() if count}
+    attached = set(choice.hooks)
+    ways = [
+        (row.counters, next((way for way in row.ways if attached.issuperset(way)), ())) for row in rows_of(choice.rung)
+    ]
+    lacking: dict[Counter, int] = {}
+    for counter in choice.counters:
+        hooks = {hook for keys, way in ways if counter.key in keys for hook in way}
+        if count := sum(missed.get(hook) or 0 for hook in hooks):
+            lacking[counter] = count
+    return lacking

@@ -74,6 +74,8 @@ class TextReport:
         sums = report.sums
         if sums.other.any():
             title = "Other: what belongs to no socket"
+            if self._setting.is_on_close:
+                title += ", or came after its end"
             if sums.overflowed:
                 title += f", and what found no room for its bucket ({sums.overflowed} times): see --max-buckets"
             yield from self._single(title, sums.counters, sums.other.tolist())

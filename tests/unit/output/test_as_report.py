@@ -156,6 +156,12 @@ def test_what_belongs_to_no_socket_has_a_report_of_its_own() -> None:
     assert text.endswith(f"\n{RULE}\nOther: what belongs to no socket\n{RULE}\nTcp:\n\tOutRsts = 2\n\n\n")
 
 
+def test_what_came_after_the_end_of_a_socket_is_said_to_be_there() -> None:
+    text = shown(make_setting(is_on_close=True), make_sums(other={"TcpInSegs": 2}))
+
+    assert "\nOther: what belongs to no socket, or came after its end\n" in text
+
+
 def test_what_found_no_room_is_said_there() -> None:
     text = shown(make_setting(), make_sums(HTTP, other={"TcpInSegs": 2}, overflowed=9))
 
