@@ -79,7 +79,7 @@ COUNTER(TcpExt, TCPBacklogDrop, "TCPBacklogDrop", segments, "dropped since the b
 COUNTER(TcpExt, TCPAbortOnTimeout, "TCPAbortOnTimeout", connections, "given up by a timer: tcp_write_err()")
 COUNTER(TcpExt, TCPKeepAlive, "TCPKeepAlive", segments, "keepalive probes: tcp_xmit_probe_skb()")
 COUNTER(TcpExt, TCPWinProbe, "TCPWinProbe", segments, "window probes: tcp_xmit_probe_skb()")
-COUNTER(TcpExt, TW, "TW", sockets, "in TIME_WAIT: __inet_twsk_schedule()")
+COUNTER(TcpExt, TW, "TW", sockets, "in TIME_WAIT: __inet_twsk_schedule(), tw_timer_handler() before Linux 6.1")
 COUNTER(TcpExt, PAWSEstab, "PAWSEstab", segments, "refused for an old timestamp: tcp_validate_incoming(), ...")
 COUNTER(TcpExt, SyncookiesSent, "SyncookiesSent", segments, "SYN-ACKs with a cookie: tcp_conn_request()")
 COUNTER(TcpExt, SyncookiesRecv, "SyncookiesRecv", segments, "ACKs with a good cookie: cookie_v4_check(), cookie_v6_check()")

@@ -204,6 +204,7 @@ class Count:
             "whole lives": int((sockets["lifetime_ns"] > 0).sum()),
             "bytes acked": int(sockets["bytes_acked"].sum()),
             "overflowed": sums.overflowed,
+            "lacking": {counter.key: count for counter, count in summing.read_lacking().items()},
             "missed": {str(hook): missed for hook, missed in summing.read_missed().items() if missed},
             "made": made,
         }
