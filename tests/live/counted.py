@@ -75,7 +75,7 @@ Make = Callable[[Network], AbstractContextManager[dict[str, Any]]]
 
 _FIRST_PORT = 20000
 _STEERED_BYTES = 290_000_003
-_SHORT = 5003
+_SHORT = 2003
 _POLL_S = 0.1
 
 
