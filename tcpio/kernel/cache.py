@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Compiled programs, kept for the next time: to compile is most of the time that a start takes.
+"""What is kept for the next time, above all compiled programs: to compile is most of the time that a start takes.
 
-What is kept depends on nothing but its key, which is a digest of all that went into it: tcpio, its C with the kernel's
-offsets and the filter in it, and the machine. The folder must be this user's own and no one else's to write, since what
-lies in it is loaded into the kernel; if it is not, or cannot be made, nothing is kept. The kernel verifies what it is
-given in any case.
+What is kept depends on nothing but its key, which is a digest of all that went into it: of programs tcpio, its C with
+the kernel's offsets and the filter in it, and the machine. The folder must be this user's own and no one else's to
+write, since what lies in it is loaded into the kernel; if it is not, or cannot be made, nothing is kept. The kernel
+verifies what it is given in any case.
 """
 
 import contextlib
@@ -35,32 +35,51 @@ def start_compiling(source: Source) -> Callable[[], Compiled]:
         Waits for them, and keeps them; to be called once. It raises UnsupportedKernel if BCC is missing, or cannot
         compile them.
     """
-    folder = _find_folder()
-    if folder is None:
-        return Compilation(source).result
-    path = folder / f"{make_key(source)}.json"
+    key = make_key(tcpio.__version__, platform.machine(), POSSIBLE.read_text(), source.text, *_headers())
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # not there, or damaged
-        kept = _read(path)
+        kept = Compiled.from_json(recall(key))
         return lambda: kept
     compilation = Compilation(source)
 
     def result() -> Compiled:
         compiled = compilation.result()
-        with contextlib.suppress(OSError):  # a full disk is no reason not to trace
-            _write(path, compiled)
+        keep(key, compiled.to_json())
         return compiled
 
     return result
 
 
-def make_key(source: Source) -> str:
-    """Give the digest of all that the instructions depend on."""
+def _headers() -> list[str]:
+    return [path.read_text() for path in sorted(BPF_DIR.rglob("*.h"))]
+
+
+def make_key(*parts: str) -> str:
+    """Give the digest of all that something depends on."""
     digest = hashlib.sha256()
-    parts = [tcpio.__version__, platform.machine(), POSSIBLE.read_text(), source.text]
-    parts += [path.read_text() for path in sorted(BPF_DIR.rglob("*.h"))]
     for part in parts:
         digest.update(f"{len(part)}\0{part}".encode())
     return digest.hexdigest()
+
+
+def recall(key: str) -> str:
+    """Give what was kept.
+
+    Raises:
+        OSError: There is nothing, or it is not to be trusted.
+        ValueError: It is no text.
+    """
+    folder = _find_folder()
+    if folder is None:
+        raise FileNotFoundError(key)
+    return _read(folder / f"{key}.json")
+
+
+def keep(key: str, text: str) -> None:
+    """Keep JSON, if it can be kept: a full disk is no reason not to trace."""
+    folder = _find_folder()
+    if folder:
+        with contextlib.suppress(OSError):
+            _write(folder / f"{key}.json", text)
 
 
 def _find_folder() -> Path | None:
@@ -80,20 +99,20 @@ def _is_ours(status: os.stat_result, is_kind: Callable[[int], bool]) -> bool:
     return is_kind(status.st_mode) and status.st_uid == os.geteuid() and not others_may_write
 
 
-def _read(path: Path) -> Compiled:
+def _read(path: Path) -> str:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     with os.fdopen(fd) as file:
         if not _is_ours(os.fstat(fd), stat.S_ISREG):
             raise PermissionError(path)
-        return Compiled.from_json(file.read())
+        return file.read()
 
 
-def _write(path: Path, compiled: Compiled) -> None:
+def _write(path: Path, text: str) -> None:
     # Whole or not at all: another tcpio may be reading.
     unfinished = path.with_suffix(f".{os.getpid()}")
     fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "w") as file:
-        file.write(compiled.to_json())
+        file.write(text)
     unfinished.rename(path)
     oldest_first = sorted(path.parent.glob("*.json"), key=lambda kept: kept.stat().st_mtime)
     for old in oldest_first[:-_MOST_FILES]:

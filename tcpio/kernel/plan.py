@@ -12,8 +12,9 @@ from tcpio.kernel.btf import Btf, read_btf
 from tcpio.kernel.cache import start_compiling
 from tcpio.kernel.features import ask_hook
 from tcpio.kernel.hooks import SITES, Choice, Direction, Rung, choose, hooks_of
+from tcpio.kernel.known_types import read_known_types
 from tcpio.kernel.load import Attached
-from tcpio.kernel.source import BYTES, CAST, Source, make_source
+from tcpio.kernel.source import BYTES, CAST, TRACEPOINT_ITERATOR, Source, make_source
 from tcpio.schema.c_header import read_header
 
 IPV6_FUNCTION = "tcp_v6_rcv"
@@ -73,7 +74,8 @@ class Plan:
         return load
 
 
-_NAMES = (CAST, BYTES, *{hook.btf_name for site in SITES for way in site.ways for hook in way.hooks})
+_HOOKS = dict.fromkeys(hook for site in SITES for way in site.ways for hook in way.hooks)
+_NAMES = (CAST, BYTES, *(hook.btf_name for hook in _HOOKS), *(TRACEPOINT_ITERATOR + hook.target for hook in _HOOKS))
 
 
 def read_kernel_types(path: Path | None, names: Iterable[str] = _NAMES) -> Btf:
@@ -86,8 +88,8 @@ def read_kernel_types(path: Path | None, names: Iterable[str] = _NAMES) -> Btf:
     Raises:
         UnsupportedKernel: There is none, or it cannot be read.
     """
-    given = os.environ.get("TCPIO_BTF")
-    return read_btf([*read_header("kernel.h").structs, *names], path or (Path(given) if given else None))
+    given = path or os.environ.get("TCPIO_BTF")
+    return read_btf([*read_header("kernel.h").structs, *names], Path(given)) if given else read_known_types(names)
 
 
 def make_plan(btf_path: Path | None, *, rung: Rung | None, directions: Sequence[Direction]) -> Plan:

@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What all unit tests share: they are judged by what they find, not by how long it takes or what is tried in vain."""
 
+import os
+
 from hypothesis import HealthCheck, settings
+
+from tcpio.kernel.cache import VARIABLE
+
+os.environ[VARIABLE] = ""  # what made-up kernels answer is kept by none but those who ask for it
 
 _UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large]
 

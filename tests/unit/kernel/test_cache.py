@@ -52,13 +52,22 @@ def test_another_source_is_compiled(compilations: list[Source]) -> None:
     assert len(compilations) == 2
 
 
-def test_the_key_depends_on_the_headers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_headers_are_a_part_of_the_source(
+    compilations: list[Source], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "record.h").write_text("int x;")
     monkeypatch.setattr(cache, "BPF_DIR", tmp_path)
-    before = make_key(SOURCE)
+    start_compiling(SOURCE)()
     (tmp_path / "record.h").write_text("int y;")
+    start_compiling(SOURCE)()
 
-    assert before != make_key(SOURCE)
+    assert len(compilations) == 2
+
+
+def test_a_key_depends_on_all_its_parts_and_where_they_end() -> None:
+    parts = [(), ("",), ("ab",), ("a", "b"), ("b", "a"), ("ab", "")]
+
+    assert len({make_key(*of) for of in parts}) == len(parts)
 
 
 def test_nothing_is_kept_if_told_so(
