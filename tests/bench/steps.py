@@ -32,11 +32,13 @@ def _begin() -> None:
         options = make_options(
             main._make_parser(main.DEFAULT, trace).parse_intermixed_args(["--attach", "tracepoint", "--netns", "self"])
         )
-    with _step("read BTF"):
-        from tcpio.kernel.plan import make_plan, read_kernel_types  # noqa: PLC0415
+    with _step("read all of BTF"):
+        from tcpio.kernel.btf import read_btf  # noqa: PLC0415
 
-        read_kernel_types(None)
-    with _step("read BTF again, and ask the kernel"):
+        read_btf([])
+    with _step("or take what was kept of it, and ask the kernel"):
+        from tcpio.kernel.plan import make_plan  # noqa: PLC0415
+
         plan = make_plan(None, rung=options.rung, directions=options.directions)
     with _step("make the source"):
         from tcpio.filter.to_c import to_c  # noqa: PLC0415
