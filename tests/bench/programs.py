@@ -32,6 +32,7 @@ _ROUND_S = 25
 _MARGIN_S = 2  # until the traffic has begun, and for the last moments
 _MOMENT_S = 0.15
 _DRAIN_S = 0.02
+_FEWEST_RUNS = 1000
 
 _EMPTY = """
 #include <uapi/linux/ptrace.h>
@@ -78,9 +79,14 @@ def _run_in_turn(
         end_s = time.monotonic() + _ROUND_S - _MARGIN_S
         names = list(sources)
         while time.monotonic() < end_s:
-            for name in names:
-                for target, ns in _run(Attached(compiled[name], sources[name].programs, btf)).items():
-                    costs[name, target].append(ns)
+            turn = {
+                (name, target): ns
+                for name in names
+                for target, ns in _run(Attached(compiled[name], sources[name].programs, btf)).items()
+            }
+            if all(turn.values()):  # else the traffic stood still for a moment
+                for key, ns in turn.items():
+                    costs[key].append(ns)
             names.reverse()
     return costs
 
@@ -116,6 +122,7 @@ def _run(attached: Attached) -> dict[str, float]:
 
 
 def _ns_of(fd: int) -> float:
+    # 0 if it ran too seldom to tell.
     info = syscall._info(fd, syscall._PROG_INFO_SIZE, _RUN_TIME_NS + 16) or b""
     time_ns, runs = struct.unpack_from("=QQ", info, _RUN_TIME_NS)
-    return float(time_ns) / float(max(runs, 1))
+    return float(time_ns) / float(runs) if runs >= _FEWEST_RUNS else 0.0
