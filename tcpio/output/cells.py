@@ -70,14 +70,24 @@ def _digits(values: Unsigned, leading: Groups) -> Cells:
 
 def fixed_digits(values: Unsigned, count: int) -> Cells:
     """Write numbers with leading zeros, ``count`` digits each."""
-    groups = -(-count // _GROUP)
-    cells: Groups = np.empty((len(values), groups), np.uint32)
+    cells: Cells = np.empty((len(values), count), np.uint8)
+    put_digits(cells, 0, values, count)
+    return cells
+
+
+def put_digits(cells: Cells, at: int, values: Unsigned, count: int) -> None:
+    """Write numbers with leading zeros into cells that are in one piece, ``count`` digits each, from a column on."""
+    if not len(values):
+        return
     rest = values
-    for group in range(groups - 1, -1, -1):
+    for column in range(at + count - _GROUP, at - 1, -_GROUP):
         higher = rest // _GROUP_VALUES
-        cells[:, group] = _FULL[rest - higher * _GROUP_VALUES]
+        groups: Groups = np.ndarray(len(cells), np.uint32, cells, column, cells.strides[:1])
+        groups[:] = _FULL[rest - higher * _GROUP_VALUES]
         rest = higher
-    return cells.view(np.uint8)[:, groups * _GROUP - count :]
+    left = count % _GROUP
+    if left:
+        cells[:, at : at + left] = _FULL.view(np.uint8).reshape(-1, _GROUP)[rest, -left:]
 
 
 def constant(text: str, count: int) -> Cells:

@@ -25,12 +25,12 @@ class Chunk:
     """A piece of output.
 
     Args:
-        data: Whole lines, or what of another format can be read without what follows.
+        data: Whole lines, or what of another format can be read without what follows; a memoryview is of bytes.
         segments: How many segments are in it; marks are none.
         is_lines: Whether each of these is a line, so that a part of the piece is of use too.
     """
 
-    data: bytes
+    data: bytes | memoryview
     segments: int
     is_lines: bool = True
 
@@ -38,13 +38,13 @@ class Chunk:
         """Give how many of the first ``written`` bytes can be read."""
         if written == len(self.data):
             return written
-        return self.data.rfind(b"\n", 0, written) + 1 if self.is_lines else 0
+        return bytes(self.data).rfind(b"\n", 0, written) + 1 if self.is_lines else 0
 
     def segments_in(self, written: int) -> int:
         """Give how many segments the first ``written`` bytes hold."""
         if written == len(self.data):
             return self.segments
-        return self.data.count(b"\n", 0, written) if self.is_lines and self.segments else 0
+        return bytes(self.data).count(b"\n", 0, written) if self.is_lines and self.segments else 0
 
 
 class LineFormat(ABC):
@@ -99,7 +99,7 @@ class LineFormat(ABC):
         repeats = find_repeats(records, self._members) if self._may_repeat else None
         return Chunk(self._repeated(records, *repeats) if repeats else self._written(records), len(records))
 
-    def _repeated(self, records: Records, first: Indices, number: Indices) -> bytes:
+    def _repeated(self, records: Records, first: Indices, number: Indices) -> bytes | memoryview:
         # Each different line is written once, but for the times in front.
         lines = self._written(take(records, first), self._times)
         return repeat(lines, number, join(self._parts(range(self._times), records)) if self._times else None)

@@ -39,7 +39,7 @@ def find_repeats(records: Records, members: Sequence[str]) -> tuple[Indices, Ind
     return distinct(pack(records, members))
 
 
-def repeat(text: bytes, number: Indices, befores: Cells | None = None) -> bytes:
+def repeat(text: bytes, number: Indices, befores: Cells | None = None) -> bytes | memoryview:
     """Put lines behind one another.
 
     Args:
@@ -59,8 +59,8 @@ def repeat(text: bytes, number: Indices, befores: Cells | None = None) -> bytes:
     # As many bytes of each as the longest has: what is too much is written over by what follows, the times last.
     for at in range(0, len(number), _AT_ONCE):
         some = slice(at, at + _AT_ONCE)
-        target[places[some] + width] = source[number[some]]
+        target[places[some] + width] = source.take(number[some])
         if befores is not None:
             items(written, width)[places[some]] = np.ascontiguousarray(befores[some]).view(f"V{width}")[:, 0]
-    done = written[: len(written) - longest].tobytes()
-    return done if befores is None or befores.all() else done.translate(None, b"\0")
+    done = written[: len(written) - longest].data
+    return done if befores is None or befores.min() else done.tobytes().translate(None, b"\0")

@@ -99,7 +99,7 @@ class Sink:
             with contextlib.suppress(OSError):  # a device or a pipe
                 os.ftruncate(self._fd, readable)
 
-    def _write(self, data: bytes, written: list[int]) -> None:
+    def _write(self, data: bytes | memoryview, written: list[int]) -> None:
         # What was written is told by `written`, since this may end by an error.
         left = memoryview(data)
         while left:

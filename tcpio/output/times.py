@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tcpio.errors import UsageError
-from tcpio.output.cells import Cells, constant, digits, fixed_digits, pad, table
+from tcpio.output.cells import Cells, constant, digits, fixed_digits, pad, put_digits, table
 
 ToWall: TypeAlias = Callable[[npt.NDArray[np.uint64]], npt.NDArray[np.int64]]
 """From CLOCK_MONOTONIC to ns since 1970."""
@@ -95,7 +95,7 @@ def _iso(wall_ns: npt.NDArray[np.int64], zone: tzinfo) -> Cells:
         return constant("", 0)
     texts = table([moment.strftime(f"%Y-%m-%dT%H:%M:%S.{_NO_NS}") + moment.isoformat()[19:] for moment in moments])
     cells = np.repeat(texts, np.diff(firsts, append=len(seconds)), axis=0)
-    cells[:, _NS_AT : _NS_AT + _NS_DIGITS] = fixed_digits(_unsigned(ns), _NS_DIGITS)
+    put_digits(cells, _NS_AT, ns.astype(np.uint32), _NS_DIGITS)
     return cells
 
 

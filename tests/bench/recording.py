@@ -21,7 +21,7 @@ _AT_ONCE = 100_000
 _CONNECTIONS = 500
 
 
-def make_text(lines: int, disorder_s: float | None) -> Iterator[bytes]:
+def make_text(lines: int, disorder_s: float | None) -> Iterator[bytes | memoryview]:
     """Give lines as ``tcpio -t`` prints them, but not in order.
 
     Args:

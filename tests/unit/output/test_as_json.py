@@ -32,7 +32,7 @@ def test_a_line_character_by_character() -> None:
     (chunk,) = make_format().chunks(Batch(segment))
 
     assert chunk.segments == 1
-    assert chunk.data.decode() == (
+    assert bytes(chunk.data).decode() == (
         '{"time":"2001-09-09T01:46:40.000000009+00:00","ts_ns":1000000000000000009,"cpu":1,"laddr":"192.0.2.8",'
         '"lport":22,"dir":"send","raddr":"192.0.2.40","rport":60337,"bytes":464,"flags":"PUSH|ACK","segs":1,'
         '"seq":4294967295,"ack":2,"win":502,"rtx":1,"state":"ESTABLISHED","netns":4026531840,"thlen":32}\n'

@@ -51,4 +51,4 @@ def test_lines_are_repeated() -> None:
 def test_lines_are_repeated_behind_texts_of_their_own(befores: list[str]) -> None:
     found = repeat(b"one\nthree\n", np.array([1, 0, 1]), table(befores))
 
-    assert found.decode() == "".join(map("".join, zip(befores, ["three\n", "one\n", "three\n"], strict=True)))
+    assert bytes(found).decode() == "".join(map("".join, zip(befores, ["three\n", "one\n", "three\n"], strict=True)))

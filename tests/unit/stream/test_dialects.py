@@ -64,8 +64,9 @@ def test_what_is_no_header_is_not_taken_for_one(line: bytes) -> None:
 def test_marks_of_text_are_known(mark: Lost | ClockStep) -> None:
     (chunk,) = make_format("cpu,time").chunks(Batch(no_records(), (mark,)))
 
-    assert is_mark(chunk.data)
-    assert is_mark(b"web-1 " + chunk.data)
+    line = bytes(chunk.data)
+    assert is_mark(line)
+    assert is_mark(b"web-1 " + line)
 
 
 @pytest.mark.parametrize(
