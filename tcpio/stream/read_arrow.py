@@ -32,7 +32,7 @@ from tcpio.stream.fields import word_values
 from tcpio.stream.recording import Recording
 
 _ROWS = 1 << 16
-_AT_ONCE = 1 << 15
+_AT_ONCE = 1 << 12  # rows that stay in the processor's cache while they are filled, column by column
 _LARGEST_READ = 1 << 30
 _TIMES = ("ts_ns", "time")
 _BY_NAME = {column.name: column for column in COLUMNS}
@@ -147,22 +147,30 @@ def _to_recording(pa: Array, schema: Array, name: str, batches: Iterator[Array])
 
 def _read(pa: Array, batches: Iterator[Array], name: str, version: int, *, has_times: bool) -> Iterator[Batch]:
     row = 0
+    parts = _parts(batches)
     while True:
         try:
-            batch = next(batches, None)
-            if batch is None:
+            part = next(parts, None)
+            if part is None:
                 return
-            batch.validate(full=True)
-            fields = dict(zip(current_names(batch.schema.names, version), batch.columns, strict=True))
-            made = to_batches(pa, fields, batch.num_rows, row, has_times=has_times)
+            fields = dict(zip(current_names(part.schema.names, version), part.columns, strict=True))
+            made = to_batch(pa, fields, part.num_rows, row, has_times=has_times)
         except FAILURES as error:
             failure = _damaged(name, error)
             raise RecordingError(f"{failure}, behind row {row}") from error
-        row += batch.num_rows
-        yield from made
+        row += part.num_rows
+        yield made
 
 
-def to_batches(pa: Array, fields: Mapping[str, Array], count: int, row: int, *, has_times: bool) -> Iterator[Batch]:
+def _parts(batches: Iterator[Array]) -> Iterator[Array]:
+    # Others write batches of any size.
+    for batch in batches:
+        batch.validate(full=True)
+        for at in range(0, batch.num_rows, _ROWS):
+            yield batch.slice(at, _ROWS)
+
+
+def to_batch(pa: Array, fields: Mapping[str, Array], count: int, row: int, *, has_times: bool) -> Batch:
     """Make records of columns.
 
     Args:
@@ -173,10 +181,10 @@ def to_batches(pa: Array, fields: Mapping[str, Array], count: int, row: int, *, 
         has_times: Whether they have.
 
     Returns:
-        All of them, a part at a time.
+        All of them.
 
     Raises:
-        FAILURES: A value is such that a column cannot have it; then no batch is given.
+        FAILURES: A value is such that a column cannot have it.
     """
     members: dict[str, npt.NDArray[Any]] = {}
     members["ts_ns"] = _times(pa, fields) if has_times else np.arange(row, row + count)
@@ -188,21 +196,23 @@ def to_batches(pa: Array, fields: Mapping[str, Array], count: int, row: int, *, 
         column = _BY_NAME.get(name)
         if column and name not in _TIMES:
             members |= _to_members(pa, column, array, has_direction="dir" in fields)
+    records = _to_records(members, count)
     if not is_mark.any():
-        return (Batch(_to_records(members, at, min(at + _AT_ONCE, count))) for at in range(0, count, _AT_ONCE))
-    records = _to_records(members, 0, count)
+        return Batch(records)
     places = np.flatnonzero(is_mark).tolist()
     marks = tuple(_to_mark(fields, at, int(records["ts_ns"][at]), int(records["cpu"][at])) for at in places)
     if not all(map(is_possible, marks)):
         raise ValueError("a mark with numbers that cannot be")
-    return iter([Batch(records[~is_mark], marks)])
+    return Batch(records[~is_mark], marks)
 
 
-def _to_records(members: Mapping[str, npt.NDArray[Any]], start: int, end: int) -> Records:
-    # So few at once stay in the processor's cache while they are filled, column by column.
-    records = np.zeros(end - start, RECORD)
-    for name, values in members.items():
-        opaque(records, name)[:] = values[start:end]
+def _to_records(members: Mapping[str, npt.NDArray[Any]], count: int) -> Records:
+    records = np.zeros(count, RECORD)
+    columns = [(opaque(records, name), values) for name, values in members.items()]
+    for at in range(0, count, _AT_ONCE):
+        some = slice(at, at + _AT_ONCE)
+        for column, values in columns:
+            column[some] = values[some]
     return records
 
 
@@ -258,7 +268,7 @@ def _each(array: Array, parse: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:  
             values[at] = parse(text)
     indices = encoded.indices.fill_null(len(texts)) if encoded.indices.null_count else encoded.indices
     items = values.view(f"V{dtype.itemsize}")[:, 0] if dtype.shape else values
-    found: npt.NDArray[Any] = items[indices.to_numpy(zero_copy_only=False)]
+    found: npt.NDArray[Any] = items.take(indices.to_numpy(zero_copy_only=False))
     return found
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tcpio.schema.columns import COLUMNS, Column, Kind
 from tcpio.schema.record import RECORD, Records
-from tcpio.stream.read_arrow import FAILURES, to_batches
+from tcpio.stream.read_arrow import FAILURES, to_batch
 
 WORTH_BYTES = 1 << 18
 """For less than this it does not pay to import pyarrow."""
@@ -74,7 +74,7 @@ def _to_records(pa: Any, table: Table, columns: dict[str, Column], rows: int, *,
     fields = {name: batch.column(name) for name in columns}
     if batch.num_rows != rows or any(fields[name].null_count for name in columns if not columns[name].is_send_only):
         return None
-    return np.concatenate([made.records for made in to_batches(pa, fields, rows, 0, has_times=has_times)])
+    return to_batch(pa, fields, rows, 0, has_times=has_times).records
 
 
 def _schema(pa: Any, names: Sequence[str]) -> dict[str, Any]:  # noqa: ANN401
