@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import tcpio
+from tcpio.cli.memory import keep_freed_memory
 from tcpio.cli.options import TraceOptions, default_ring_size
 from tcpio.cli.say import say
 from tcpio.cli.showing import open_writer
@@ -25,7 +26,6 @@ from tcpio.kernel.hooks import describe
 from tcpio.kernel.load import Attached
 from tcpio.kernel.plan import Plan
 from tcpio.kernel.ring import Rings
-from tcpio.kernel.syscall import keep_freed_memory
 from tcpio.output.writer import Writer
 from tcpio.schema.batch import Batch, Lost
 from tcpio.schema.record import LOST, UNREADABLE, no_records

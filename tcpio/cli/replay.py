@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from tcpio.cli.memory import keep_freed_memory
 from tcpio.cli.moments import check_moment, to_wall_ns
 from tcpio.cli.progress import Progress
 from tcpio.cli.say import say
@@ -217,6 +218,7 @@ def run(args: argparse.Namespace) -> int:
         TcpioError: Something cannot be read or written; what could be has been.
     """
     options = make_options(args)
+    keep_freed_memory()
     with Signals() as signals, ExitStack() as stack:
         _Run(options, signals, stack).run()
     return 0

@@ -92,12 +92,6 @@ _PR_GET_SECUREBITS = 27
 _PR_SET_SECUREBITS = 28
 _SECBIT_NO_SETUID_FIXUP = 1 << 2
 
-# malloc.h of the GNU C library: mallopt(3); the second's limit is HEAP_MAX_SIZE / 2
-_M_TRIM_THRESHOLD = -1
-_M_MMAP_THRESHOLD = -3
-_MOST_MMAP_THRESHOLD = 32 << 20
-_KEPT_MEMORY = 64 << 20
-
 # include/uapi/linux/membarrier.h
 _MEMBARRIER_CMD_GLOBAL = 1 << 0
 _MEMBARRIER_CMD_GLOBAL_EXPEDITED = 1 << 1
@@ -440,18 +434,6 @@ def wait_for_running_programs() -> None:
         # A kernel with nohz_full CPUs does not offer it: then what is still running is not waited for.
         if error.errno not in (errno.EINVAL, errno.ENOSYS):
             raise
-
-
-def keep_freed_memory() -> None:
-    """Let the C library keep up to 64 MB of what is freed, instead of giving it back to the kernel at once.
-
-    What is made of a round's segments is freed when they are written. The next round's would be mapped, zeroed and
-    faulted in anew, page by page, which is a fifth of all that a line costs.
-    """
-    mallopt = getattr(_libc, "mallopt", None)  # of another C library: it has rules of its own
-    if mallopt:
-        mallopt(_M_MMAP_THRESHOLD, _MOST_MMAP_THRESHOLD)
-        mallopt(_M_TRIM_THRESHOLD, _KEPT_MEMORY)
 
 
 def keep_capabilities() -> None:

@@ -6,8 +6,6 @@ import errno
 import os
 import platform
 import struct
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
@@ -289,29 +287,6 @@ def test_a_limit_that_may_not_be_lifted_stays(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("tcpio.kernel.syscall.resource.setrlimit", refuse)
 
     syscall.lift_memory_limit()
-
-
-def count_faults(*, keeps: bool) -> int:
-    """Count the page faults of memory that is used and freed, in a process of its own."""
-    code = f"""if True:
-        import resource
-        from tcpio.kernel.syscall import keep_freed_memory
-        if {keeps}:
-            keep_freed_memory()
-        def use():
-            return [bytearray(300_000) for _ in range(20)]
-        use()
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        for _ in range(5):
-            use()
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-    """
-    return int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
-def test_memory_that_is_kept_is_not_faulted_in_again() -> None:
-    assert count_faults(keeps=True) * 100 < count_faults(keeps=False)
 
 
 def _batches(libc: Libc, *batches: tuple[bytes, bytes, OSError | int]) -> None:
