@@ -78,7 +78,7 @@ examples:
 EPILOG = _EPILOG.format(tables=describe_presentation())
 
 _INODE = re.compile(r"\d{1,10}", re.ASCII)
-_PIECE = 1 << 15
+_PIECE = 1 << 16
 _WAIT_S = 0.1  # between looks at a file that is followed
 _LATE_NS = 2_000_000_000  # by how much what is recorded may be written later than it passed
 _SUMMARIES = ("text", "jsonl", "csv")
@@ -439,6 +439,8 @@ class _Segments:
         columns = tuple(column for column in options.output.columns if column.name in held)
         self._output = replace(options.output, columns=columns)
         self._facts = recording.facts
+        # What comes bit by bit is shown at once.
+        self._is_ahead = _count_bytes(options) is not None and not options.is_followed
         self._stack = stack
         self._writer: Writer | None = None
 
@@ -451,7 +453,8 @@ class _Segments:
             self._writer.write(batch)
 
     def _begin(self, start_ns: int) -> "Writer":
-        self._writer = self._stack.enter_context(open_writer(self._output, _identity, start_ns, self._facts))
+        writer = open_writer(self._output, _identity, start_ns, self._facts, is_ahead=self._is_ahead)
+        self._writer = self._stack.enter_context(writer)
         self._writer.begin()
         return self._writer
 

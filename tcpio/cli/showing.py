@@ -17,7 +17,7 @@ from tcpio.schema.time_formats import TIME_FORMATS
 
 if TYPE_CHECKING:  # numpy, which help and the start of a trace do without
     from tcpio.output.times import ToWall
-    from tcpio.output.writer import Writer
+    from tcpio.output.writer import BatchFormat, Writer
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SIZE = re.compile(r"(\d{1,12})([kmg]?)(i?b)?", re.IGNORECASE | re.ASCII)
@@ -208,7 +208,7 @@ def make_output_options(args: argparse.Namespace) -> OutputOptions:
 
 @contextmanager
 def open_writer(
-    options: OutputOptions, to_wall: "ToWall", start_ns: int, facts: Mapping[str, str]
+    options: OutputOptions, to_wall: "ToWall", start_ns: int, facts: Mapping[str, str], *, is_ahead: bool = False
 ) -> "Iterator[Writer]":
     """Open what segments are written to.
 
@@ -217,6 +217,8 @@ def open_writer(
         to_wall: From a record's ts_ns to wall time.
         start_ns: When it began, for times that count from there.
         facts: What is said of the whole recording.
+        is_ahead: Whether a batch may be made while the one before it is written, in a thread of its own. What is
+            written is one batch late then.
 
     Raises:
         UsageError: It cannot be opened.
@@ -234,10 +236,19 @@ def open_writer(
             raise UsageError("this format is not for a terminal", hint="write it to a file with --write, or to a pipe")
         setting = Setting(options.columns, time, options.is_wide, make_colors(options.color, sink), facts)
         yield Writer(
-            options.format.make(setting),
+            _make_format(options, setting, is_ahead=is_ahead),
             sink,
             path=options.write if options.rotation else None,
             rotation=options.rotation or Rotation(),
             to_wall=to_wall,
             has_header=options.has_header,
         )
+
+
+def _make_format(options: OutputOptions, setting: Setting, *, is_ahead: bool) -> "BatchFormat":
+    made = options.format.make(setting)
+    if not is_ahead or options.rotation:  # which goes by what has been written
+        return made
+    from tcpio.output.ahead import Ahead  # noqa: PLC0415
+
+    return Ahead(made)
