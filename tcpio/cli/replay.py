@@ -342,7 +342,7 @@ class _Replay:
             for piece in _pieces(batch):
                 self._taken += len(piece.records)
                 count += len(piece.records)
-                before, read = read, _count_read(recording, path, count)
+                before, read = read, _count_read(recording, count)
                 self._progress.add(read - before, len(piece.records))
                 yield recording, self._choose(piece)
 
@@ -370,10 +370,10 @@ def _count_bytes(options: ReplayOptions) -> int | None:
     return sum(path.stat().st_size for path in options.files if path)
 
 
-def _count_read(recording: Recording, path: Path | None, count: int) -> int:
+def _count_read(recording: Recording, count: int) -> int:
     # Of what is not read from its begin to its end, the segments tell.
-    if path and recording.rows:
-        return path.stat().st_size * count // recording.rows
+    if recording.rows:
+        return recording.size * count // recording.rows
     return recording.read_bytes()
 
 

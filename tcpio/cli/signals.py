@@ -24,7 +24,9 @@ class Signals:
         self.is_ended = False
         self.number = 0
         self._is_asked = False
-        self.fd, self._write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.fd, self._write_end = os.pipe()  # pipe2 is not everywhere where recordings are replayed
+        os.set_blocking(self.fd, False)
+        os.set_blocking(self._write_end, False)
         signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
         for number in _ENDING:
             signal.signal(number, self._end)

@@ -21,6 +21,7 @@ class Recording:
             Iterating raises RecordingError where the file cannot be read further.
         facts: What it says of itself: version, host, kernel, rung, filter.
         rows: How many segments and marks it says it has; None is that it does not say.
+        size: Bytes of the file.
         read_bytes: Gives how much of the file has been read.
     """
 
@@ -28,6 +29,7 @@ class Recording:
     batches: Iterator[Batch]
     facts: Mapping[str, str] = field(default_factory=dict)
     rows: int | None = None
+    size: int = 0
     read_bytes: Callable[[], int] = lambda: 0
 
 

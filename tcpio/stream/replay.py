@@ -49,7 +49,8 @@ def open_recording(path: Path | None, wanted: AbstractSet[str]) -> Iterator[Reco
     with _open(path) as raw:
         file: io.BufferedReader = io.BufferedReader(raw)
         with file:
-            yield replace(read_recording(file, name, wanted), read_bytes=lambda: raw.count)
+            size = os.fstat(raw.fileno()).st_size
+            yield replace(read_recording(file, name, wanted), size=size, read_bytes=lambda: raw.count)
 
 
 def read_recording(

@@ -27,6 +27,9 @@ SECOND = 1_000_000_000
 BEGAN_NS = 1_795_299_300 * SECOND
 """2026-11-21 22:15:00 UTC"""
 
+LINUX_ONLY = ("pipe2", "sched_getaffinity", "eventfd", "memfd_create", "splice", "copy_file_range", "setns", "unshare")
+"""Names of Python's os that macOS does not have."""
+
 
 class Replay:
     """Runs ``tcpio replay``."""
@@ -242,6 +245,28 @@ def test_replay_needs_nothing_of_the_kernel() -> None:
         assert [name for name in sys.modules if name.startswith(("tcpio.kernel", "bcc"))] == []
     """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_replay_needs_no_root_no_bcc_and_nothing_of_linux(replay: Replay) -> None:
+    path = replay.file(Batch(make_batch().records))
+    code = f"""if True:
+        import os, sys
+        for name in {LINUX_ONLY}:
+            vars(os).pop(name, None)
+        sys.modules["bcc"] = None
+        from tcpio.cli.main import main
+        assert main(["replay", {path!r}, "-w", "/dev/null", "-t", "-q"]) == 0  # imports all that it needs
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+        raise SystemExit(main(["replay", "-", "-t", "-q", "--tz", "UTC"]))
+    """
+    with Path(path).open("rb") as file:
+        done = subprocess.run([sys.executable, "-c", code], stdin=file, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == replay(path, "-t", "-q")[0]
 
 
 @pytest.mark.parametrize("name", ["text", "csv", "jsonl"])
@@ -469,6 +494,16 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
     made = Screen(monkeypatch)
     yield made
     made.close()
+
+
+@with_format
+def test_a_file_that_vanishes_while_it_is_read_is_read_to_its_end(
+    replay: Replay, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = replay.file(make_batch(), name)
+    monkeypatch.setattr("tcpio.cli.replay._require", lambda *_: Path(path).unlink())
+
+    assert len(replay(path, "-q")[0]) >= 51
 
 
 @with_format
