@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.bench import (
     closing,
+    following,
     matrix,
     memory,
     programs,
@@ -55,6 +56,7 @@ def find_parts(rounds: int, records: int, connections: int, seconds: int) -> dic
         "scale": scale.measure,
         "sort": partial(sorting.measure, rounds),
         "recordings": partial(recordings.measure, records),
+        "follow": partial(following.measure, records),
         "summary": partial(summaries.measure, rounds),
         "closing": partial(closing.measure, connections),
     }

@@ -60,10 +60,15 @@ def _measure(options: Sequence[str], namespace: Namespace, folder: Path, seconds
 
 
 def _samples(pid: int, seconds: int) -> Iterator[tuple[float, int]]:
-    # Seconds, and bytes: VmRSS of proc(5), with the rings, which are mapped.
+    # Seconds, and bytes, with the rings, which are mapped.
     began_s = now_s = time.monotonic()
     while now_s < began_s + seconds:
         time.sleep(1)
         now_s = time.monotonic()
-        status = Path(f"/proc/{pid}/status").read_text()
-        yield now_s - began_s, 1024 * next(int(line.split()[1]) for line in status.splitlines() if "VmRSS" in line)
+        yield now_s - began_s, read_status(pid, "VmRSS")
+
+
+def read_status(pid: int, name: str) -> int:
+    """Read a size of a process, in bytes: VmRSS, or VmHWM, the most there was (proc(5))."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith(f"{name}:"))

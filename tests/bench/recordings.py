@@ -5,13 +5,14 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tcpio.output.formats import FORMATS, Setting
 from tcpio.output.times import find_zone, make_time
+from tcpio.output.writer import BatchFormat
 from tcpio.schema.batch import Batch
 from tcpio.schema.columns import find_columns
 from tests.bench.rendering import make_records
@@ -23,7 +24,7 @@ from tests.live.programs import CHECKOUT, READY, TCPIO, Program, read_counts
 _SNAPLEN = 96
 _SIZES = Load("small segments", ("-n", "100M", "-b", "400M", "-M", "1448"), has_super_segments=False)
 RECORDS = 10_000_000
-_BATCH = 1 << 16
+BATCH = 1 << 16
 _CONNECTIONS = 64
 _ROUND_NS = 100_000_000
 _READ = ("arrow", "parquet", "pcapng", "csv", "jsonl")
@@ -79,7 +80,7 @@ def _replay(path: Path, *options: str) -> None:
 
 
 def _measure_replay(folder: Path, records: int) -> None:
-    count = _make_recordings(folder, max(records // _BATCH, 1))
+    count = _make_recordings(folder, max(records // BATCH, 1))
     commands: dict[str, Sequence[str]] = {"tcpdump -n -q -r": ["tcpdump", "-n", "-q", "-r", str(folder / "x.pcapng")]}
     commands["tcpdump -n -q -t -r"] = ["tcpdump", "-n", "-q", "-t", "-r", str(folder / "x.pcapng")]
     for name in _READ:
@@ -110,18 +111,28 @@ def _run(command: Sequence[str], to: Path) -> tuple[float, float]:
 
 def _make_recordings(folder: Path, batches: int) -> int:
     # The same segments in each format.
-    time_format = make_time("iso", find_zone("UTC"), lambda ts_ns: ts_ns.astype(np.int64), 0)
-    records = make_records(_BATCH, _CONNECTIONS)
-    records["thlen"] = 32
-    every = find_columns("", with_time=False, default=FORMATS["arrow"].columns)
-    setting = Setting(every, time_format, is_wide=False, colors=None, facts={"host": "bench"})
     for name in _READ:
-        made = FORMATS[name].make(setting)
+        made = make_format(name)
         with (folder / f"x.{name}").open("wb") as file:
             file.write(made.header())
-            for number in range(batches):
-                moved = records.copy()
-                moved["ts_ns"] += np.uint64(number * _ROUND_NS)
-                file.writelines(chunk.data for chunk in made.chunks(Batch(moved)))
+            for batch in make_batches(batches):
+                file.writelines(chunk.data for chunk in made.chunks(batch))
             file.writelines(chunk.data for chunk in made.end())
-    return batches * _BATCH
+    return batches * BATCH
+
+
+def make_format(name: str) -> BatchFormat:
+    """Make a format with all columns."""
+    time_format = make_time("iso", find_zone("UTC"), lambda ts_ns: ts_ns.astype(np.int64), 0)
+    every = find_columns("", with_time=False, default=FORMATS["arrow"].columns)
+    return FORMATS[name].make(Setting(every, time_format, is_wide=False, colors=None, facts={"host": "bench"}))
+
+
+def make_batches(count: int) -> Iterator[Batch]:
+    """Make so many batches of BATCH segments each, one behind the other in time."""
+    records = make_records(BATCH, _CONNECTIONS)
+    records["thlen"] = 32
+    for number in range(count):
+        moved = records.copy()
+        moved["ts_ns"] += np.uint64(number * _ROUND_NS)
+        yield Batch(moved)
