@@ -55,7 +55,7 @@ def find_parts(rounds: int, records: int, connections: int, seconds: int) -> dic
         "render": rendering.measure,
         "scale": scale.measure,
         "sort": partial(sorting.measure, rounds),
-        "recordings": partial(recordings.measure, records),
+        "recordings": partial(recordings.measure, records, rounds),
         "follow": partial(following.measure, records),
         "summary": partial(summaries.measure, rounds),
         "closing": partial(closing.measure, connections),

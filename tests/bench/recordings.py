@@ -16,7 +16,7 @@ from tcpio.output.writer import BatchFormat
 from tcpio.schema.batch import Batch
 from tcpio.schema.columns import find_columns
 from tests.bench.rendering import make_records
-from tests.bench.tables import show
+from tests.bench.tables import show, spread
 from tests.bench.traffic import LOOPBACK, Load, carry, place
 from tests.live.namespaces import Namespace
 from tests.live.programs import CHECKOUT, READY, TCPIO, Program, read_counts
@@ -30,15 +30,16 @@ _ROUND_NS = 100_000_000
 _READ = ("arrow", "parquet", "pcapng", "csv", "jsonl")
 """What replay is measured with; the rest takes minutes."""
 
+_USUAL = "tcpdump -n -q -r"
 _TCPDUMP = f"pcapng of tcpdump -s {_SNAPLEN}"
 
 
-def measure(records: int) -> None:
-    """Measure both; the speed with so many records."""
+def measure(records: int, rounds: int) -> None:
+    """Measure both; the speed with so many records, in so many rounds."""
     with tempfile.TemporaryDirectory(prefix="tcpio-bench-") as folder:
         _measure_sizes(Path(folder))
     with tempfile.TemporaryDirectory(prefix="tcpio-bench-") as folder:
-        _measure_replay(Path(folder), records)
+        _measure_replay(Path(folder), records, rounds)
 
 
 def _measure_sizes(folder: Path) -> None:
@@ -79,21 +80,29 @@ def _replay(path: Path, *options: str) -> None:
     subprocess.run([*TCPIO, "replay", str(path), "-q", *options], check=True, cwd=CHECKOUT)
 
 
-def _measure_replay(folder: Path, records: int) -> None:
+def _measure_replay(folder: Path, records: int, rounds: int) -> None:
     count = _make_recordings(folder, max(records // BATCH, 1))
-    commands: dict[str, Sequence[str]] = {"tcpdump -n -q -r": ["tcpdump", "-n", "-q", "-r", str(folder / "x.pcapng")]}
-    commands["tcpdump -n -q -t -r"] = ["tcpdump", "-n", "-q", "-t", "-r", str(folder / "x.pcapng")]
+    usual = ["tcpdump", "-n", "-q", "-r", str(folder / "x.pcapng")]
+    # Without TZ the C library looks at /etc/localtime for each packet.
+    commands: dict[str, Sequence[str]] = {_USUAL: usual, f"TZ=UTC {_USUAL}": ["env", "TZ=UTC", *usual]}
+    commands["tcpdump -n -q -t -r"] = [*usual, "-t"]
     for name in _READ:
         commands[f"tcpio replay, {name}"] = [*TCPIO, "replay", "-q", str(folder / f"x.{name}")]
         commands[f"tcpio replay -t, {name}"] = [*commands[f"tcpio replay, {name}"], "-t"]
+    runs: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+    for _ in range(rounds):
+        for name, command in commands.items():
+            runs[name].append(_run(command, folder / "text"))
     rows = []
-    usual = None
-    for name, command in commands.items():
-        seconds, cpu_s = _run(command, folder / "text")
-        usual = usual or cpu_s
-        figures = (seconds, cpu_s / count * 1e6, usual / cpu_s)
-        rows.append([name, *(f"{figure:.2f}" for figure in figures)])
-    heads = ["command", "seconds", "CPU us/line", "times tcpdump's speed (CPU)"]
+    for name, found in runs.items():
+        times = [(base[0] / run[0], base[1] / run[1]) for base, run in zip(runs[_USUAL], found, strict=True)]
+        figures = [
+            [run[0] for run in found],
+            [run[1] / count * 1e6 for run in found],
+            *map(list, zip(*times, strict=True)),
+        ]
+        rows.append([name, *map(spread, figures)])
+    heads = ["command", "seconds", "CPU us/line", "times tcpdump's speed", "by CPU time"]
     show(f"A recording of {count} segments to text in a file", heads, rows)
 
 
