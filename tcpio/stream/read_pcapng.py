@@ -46,6 +46,7 @@ from tcpio.schema.pcapng import (
 )
 from tcpio.schema.record import RECEIVE, RECORD, SEND, Records, no_records
 from tcpio.stream.fields import word_values
+from tcpio.stream.lines import items, windows
 from tcpio.stream.recording import Recording, read_some
 
 _READ = 1 << 22
@@ -199,8 +200,9 @@ def _inode(name: bytes) -> int:
 
 
 def _packets(blocks: _Blocks, data: bytes, starts: list[int]) -> Iterator[Batch]:
-    text = np.frombuffer(data, np.uint8)
     places = np.array(starts, np.int64)
+    # What is looked at is no longer than a block, and may begin in the last one.
+    text = np.frombuffer(data + bytes(int(np.diff(places).max())), np.uint8)
     good = len(places) - 1
     error: _DamagedError | None = None
     while good:
@@ -238,9 +240,7 @@ def _require(is_good: npt.NDArray[np.bool_], message: str) -> None:
 
 
 def _view(text: Bytes, places: Places, dtype: np.dtype[Any]) -> Records:
-    # What stands at these places; behind the end of all there is nothing.
-    index = np.minimum(places[:, np.newaxis] + np.arange(dtype.itemsize), len(text) - 1)
-    found: Records = np.ascontiguousarray(text[index]).view(dtype)[:, 0]
+    found: Records = items(text, dtype.itemsize)[places].view(dtype)
     return found
 
 
@@ -289,9 +289,9 @@ def _fill_comments(records: Records, text: Bytes, starts: Places, ends: Places) 
     # Few differ: each is read once.
     width = int((ends - starts).max(initial=1))
     width += -width % 8
-    index = starts[:, np.newaxis] + np.arange(width)
-    cells = np.where(index < ends[:, np.newaxis], text[np.minimum(index, len(text) - 1)], 0)
-    first, number = distinct(np.ascontiguousarray(cells).view(np.uint64))
+    cells = windows(text, starts, width)
+    cells[np.arange(width) >= (ends - starts)[:, np.newaxis]] = 0
+    first, number = distinct(cells.view(np.uint64))
     # As many columns as tcpio's comments have.
     found = [_to_values(row.tobytes(), at) for row, at in zip(cells[first], first.tolist(), strict=True)]
     for name in {name for values in found for name in values}:
