@@ -85,15 +85,23 @@ class _Text:
         self.row = re.compile(rb"^" + "".join(parts).encode() + rb" *\n", re.MULTILINE)
         self._as_csv = b",".join(b"\\%d" % (at + 1) for at in range(len(columns))) + b"\n"
         self._others = re.compile(rb"^(?:%s|%s)?\n" % (_MARK, re.escape(header.encode())), re.MULTILINE)
+        self._signs = [sign for sign in (b"# ", b"\n\n", header.encode()) if sign]
 
     def pieces(self, block: bytes) -> Iterator[tuple[int, Piece]]:
-        for length, piece in split_at(self._others, _COLOR.sub(b"", clean(block))):
+        text = _COLOR.sub(b"", clean(block))
+        for length, piece in split_at(self._others, text, self._signs if text[:1] != b"\n" else (b"\n",)):
             if isinstance(piece, bytes):
-                yield length, self.row.sub(self._as_csv, piece)
+                yield length, self._to_csv(piece, length)
             elif piece[2] is not None:
                 yield length, parse_mark(piece[2].decode(errors="replace"), _time_of(piece[1]))
             else:
                 yield length, None
+
+    def _to_csv(self, piece: bytes, length: int) -> bytes:
+        rows = self.row.findall(piece)
+        if len(rows) != length:  # one is none, which stays as it is
+            return self.row.sub(self._as_csv, piece)
+        return b"\n".join(rows if len(self.names) == 1 else map(b",".join, rows)) + b"\n"
 
 
 def _pattern(column: Column, before: Column | None) -> str:

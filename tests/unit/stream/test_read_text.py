@@ -97,3 +97,11 @@ def test_an_empty_word_of_time_is_no_time() -> None:
     data = write("text", Batch(make_segment(ts_ns=1)), columns="cpu")
 
     assert read(read_text, data + b"nowhere # 5 segments lost on CPU 3\n").marks == (Lost(1, 3, 5),)
+
+
+@pytest.mark.parametrize("begin", [b"", b"\n", b"\n\n"])
+def test_empty_lines_and_headers_are_passed_over_wherever_they_are(begin: bytes) -> None:
+    data = write("text", Batch(make_segment(ts_ns=1)), columns="cpu,lport")
+    rows = data[data.index(b"\n") + 1 :]
+
+    assert len(read(read_text, begin + data + b"\n" + rows + data + begin).records) == 3
