@@ -32,6 +32,7 @@ from tcpio.stream.fields import word_values
 from tcpio.stream.recording import Recording
 
 _ROWS = 1 << 16
+_MOST_ROWS = 1 << 20
 _AT_ONCE = 1 << 12  # rows that stay in the processor's cache while they are filled, column by column
 _LARGEST_READ = 1 << 30
 _TIMES = ("ts_ns", "time")
@@ -163,11 +164,11 @@ def _read(pa: Array, batches: Iterator[Array], name: str, version: int, *, has_t
 
 
 def _parts(batches: Iterator[Array]) -> Iterator[Array]:
-    # Others write batches of any size.
+    # Others write batches of any size; tcpio's are smaller, and stay whole, so that marks find their segments.
     for batch in batches:
         batch.validate(full=True)
-        for at in range(0, batch.num_rows, _ROWS):
-            yield batch.slice(at, _ROWS)
+        for at in range(0, batch.num_rows, _MOST_ROWS):
+            yield batch.slice(at, _MOST_ROWS)
 
 
 def to_batch(pa: Array, fields: Mapping[str, Array], count: int, row: int, *, has_times: bool) -> Batch:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tcpio.errors import RecordingError
-from tcpio.schema.batch import Batch, ClockStep, Counted, Lost, Overload
+from tcpio.schema.batch import Batch, ClockStep, Counted, Lost, Overload, join
 from tcpio.schema.columns import EVERY
 from tcpio.schema.recording import MARKS
 from tcpio.schema.tally import Tally
@@ -58,6 +58,15 @@ def test_what_was_written_is_read(name: str) -> None:
     assert found.columns == set(EVERY)
     assert found.facts == FACTS
     assert_same(read(READERS[name], data), Batch(_both(), make_batch().marks + make_batch(20).marks))
+
+
+@both
+def test_a_batch_of_any_size_is_read_a_part_at_a_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_ROWS", 100)
+    batches = list(opened(READERS[name], write(name, make_batch())).batches)
+
+    assert max(len(batch.records) + len(batch.marks) for batch in batches) == 100
+    assert_same(join(batches), make_batch())
 
 
 def _both() -> Any:  # noqa: ANN401
