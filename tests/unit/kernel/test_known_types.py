@@ -83,11 +83,11 @@ def test_what_is_missing_is_known_to_be() -> None:
 
 def test_what_is_not_known_is_looked_up() -> None:
     kernel = Kernel()
-    kernel.add_struct("inet_timewait_sock", "tw_kill")
-    btf = kernel.btf("inet_timewait_sock")
+    kernel.add_struct("tcp_timewait_sock", "tw_ts_recent")
+    btf = kernel.btf("tcp_timewait_sock")
     types = known(btf, lambda: btf)
 
-    assert types.find_member("inet_timewait_sock", "tw_kill") == Place(0, 0, 8)
+    assert types.find_member("tcp_timewait_sock", "tw_ts_recent") == Place(0, 0, 8)
     assert types.find_parameters("ip6_xmit") == KERNEL_PARAMETERS["ip6_xmit"]
     assert types.find_id("ip6_xmit") == btf.find_id("ip6_xmit")
     assert types.find_enumerator("LINUX_MIB_OTHER") is None
