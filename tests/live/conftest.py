@@ -64,15 +64,19 @@ def _is_passed_by(folder: Path, recording: Recording) -> bool:
     if not recorded.is_device_view:
         return False
     ends = [end for end in recorded.ends if not end.counts["lost"] + end.counts["missed"]]
-    return any(_falls_short(end, has_super_segments=recording.has_super_segments) for end in ends)
+    if not recording.has_super_segments and any(len(end.traced) < len(end.captured) for end in ends):
+        return True
+    if recording.has_super_segments or recording.loses_before_device:
+        return any(_falls_short(end, recorded.known("dropped").total()) for end in ends)
+    return False
 
 
-def _falls_short(end: EndRecorded, *, has_super_segments: bool) -> bool:
-    if not has_super_segments:
-        return len(end.traced) < len(end.captured)
+def _falls_short(end: EndRecorded, dropped: int) -> bool:
+    # Of what the kernel counted, but for so many that the device never saw.
     sent = sum(int(s.extra["segs"]) for s in end.traced if s.key.dir == SEND)
     received = sum(s.key.dir == RECEIVE for s in end.traced)
-    return sent < end.counted("TcpOutSegs") + end.counted("TcpRetransSegs") or received < end.counted("TcpInSegs")
+    counted = end.counted("TcpOutSegs") + end.counted("TcpRetransSegs")
+    return sent < counted - dropped or received < end.counted("TcpInSegs")
 
 
 def _run(command: list[str]) -> None:
