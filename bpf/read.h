@@ -17,13 +17,13 @@
 
 #ifdef TCPIO_RDONLY_CAST
 /*
- * Loads from any address, where the kernel has bpf_rdonly_cast() (Linux 6.2, "bpf: Add a kfunc for generic type cast"):
+ * Loads from any address, in programs of any kind, where the kernel has bpf_rdonly_cast() (Linux 6.2, "bpf: Add a kfunc for generic type cast"):
  * it gives the same address, now of a type that the verifier lets programs read. struct new_utsname is one that begins
  * with 65 bytes, of which so many may be read at once as fit a register. It costs no call: the verifier replaces it.
  */
 static void *(*const bpf_rdonly_cast)(const void *, u32) = (void *)(unsigned long)TCPIO_RDONLY_CAST;
 
-#define READ_ANY(member) (*(const volatile typeof(member) *)bpf_rdonly_cast(&(member), TCPIO_NEW_UTSNAME))
+#define READ_ANY(member) (*(const volatile typeof(member) *)bpf_rdonly_cast((const void *)&(member), TCPIO_NEW_UTSNAME))
 #define READ_ALL(to, from)                                                          \
 	({                                                                          \
 		_Static_assert(sizeof(to) % 4 == 0 && sizeof(to) <= 64, "words");   \
@@ -60,10 +60,14 @@ static __always_inline void read_words(void *to, u32 size, const void *from)
 #define LOOK_AT(name, skb) const volatile struct sk_buff *name = (skb)
 #else
 #define READ(member) READ_ANY(member)
+#ifdef TCPIO_RDONLY_CAST
+#define LOOK_AT(name, skb) const volatile struct sk_buff *name = bpf_rdonly_cast(skb, TCPIO_SK_BUFF)
+#else
 #define LOOK_AT(name, skb)                                   \
 	struct sk_buff name##_;                              \
 	const volatile struct sk_buff *name = &name##_;      \
 	READ_ALL(name##_, skb)
+#endif
 #endif
 
 #define SKB_DST_PTRMASK (~1UL)	/* include/linux/skbuff.h: the low bit says "not counted" */
@@ -128,7 +132,11 @@ static __always_inline void set_ipv4(u64 address[2], __be32 ipv4)
 
 static __always_inline void read_ipv6(u64 address[2], const void *from)
 {
-	bpf_probe_read_kernel(address, 16, from);
+	u64 words[2];
+
+	READ_ALL(words, from);
+	address[0] = words[0];
+	address[1] = words[1];
 }
 
 /* What lies on the kernel's stack, offset bytes above sp. */

@@ -209,7 +209,7 @@ static __always_inline int set_packet(struct tcp_bucket *b, struct sk_buff *skb,
 	u16 protocol;
 	u8 version;
 
-	READ_ALL(version, ip);
+	version = READ(*(u8 *)ip);
 	__builtin_memset(b, 0, sizeof(*b));
 	b->netns = netns;
 	protocol = version >> 4 == 4 ? bpf_htons(ETH_P_IP) : version >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : 0;
@@ -315,9 +315,7 @@ static __always_inline int read_counters(u64 at[TCPIO_FRAMED], struct net *net)
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < 2; i++) {
 		generation = *(volatile u64 *)&here->generation;
-#define READ_WORD(place, slot, table, mib)                                       \
-	bpf_probe_read_kernel(&at[place], sizeof(at[place]), (u64 *)table + mib); \
-	at[place] -= here->at[place];
+#define READ_WORD(place, slot, table, mib) at[place] = READ(((u64 *)table)[mib]) - here->at[place];
 		FRAMED(READ_WORD)
 		if (generation == *(volatile u64 *)&here->generation)
 			break;

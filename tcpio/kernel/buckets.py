@@ -2,8 +2,9 @@
 """Counters that the kernel sums up, bucket by bucket."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 
@@ -14,15 +15,15 @@ from tcpio.filter.ast import ALWAYS, Expr
 from tcpio.filter.to_c import to_c
 from tcpio.kernel import syscall
 from tcpio.kernel.btf import Btf
-from tcpio.kernel.cache import start_compiling
+from tcpio.kernel.compile import Compiled
 from tcpio.kernel.count_source import make_count_source
 from tcpio.kernel.counting import choose, find_lacking, find_made_up_for
 from tcpio.kernel.cpus import read_possible_cpus
 from tcpio.kernel.features import ask_hook
 from tcpio.kernel.hooks import FUNCTIONS, Ask, Hook, Kind, Rung
 from tcpio.kernel.load import Programs
-from tcpio.kernel.plan import IPV6_FUNCTION, read_kernel_types
-from tcpio.kernel.source import TRACEPOINT_ITERATOR
+from tcpio.kernel.plan import IPV6_FUNCTION, read_kernel_types, start_loading
+from tcpio.kernel.source import CASTS, TRACEPOINT_ITERATOR, Program
 from tcpio.kernel.symbols import Symbols, read_symbols
 from tcpio.schema.bucket import BUCKET, CLOSED, By
 from tcpio.schema.counters import Counter
@@ -80,10 +81,11 @@ class Summing:
             has_frames=symbols.per_cpu_offset != 0,
         )
         self._btf, self._symbols = btf, symbols
-        self.source = make_count_source(
-            btf, self._choice, counting.by, to_c(counting.wanted), on_close=counting.on_close
+        make = partial(
+            make_count_source, btf, self._choice, counting.by, to_c(counting.wanted), on_close=counting.on_close
         )
-        self._result = start_compiling(self.source)
+        self.source = make()
+        self._load = start_loading(self.source, partial(make, may_follow_pointers=False), self._load_programs)
         self._cpus = len(read_possible_cpus())
         self._programs: Programs | None = None
 
@@ -129,12 +131,15 @@ class Summing:
         Raises:
             UnsupportedKernel: The kernel refused a map or a program.
         """
-        sizes = {"buckets": self.max_buckets, "closed": self.max_buckets}
-        self._programs = Programs(self._result(), self.source.programs, self._btf, sizes)
+        self._programs = self._load()
         if self._programs.has_map("per_cpu_offset"):
             offset = self._symbols.per_cpu_offset.to_bytes(8, sys.byteorder)
             self._programs.set_element("per_cpu_offset", bytes(4), offset)
         self._programs.attach()
+
+    def _load_programs(self, compiled: Compiled, programs: Sequence[Program]) -> Programs:
+        sizes = {"buckets": self.max_buckets, "closed": self.max_buckets}
+        return Programs(compiled, programs, self._btf, sizes)
 
     def read(self) -> Sums:
         """Read what was counted so far, without what ``closed`` gave away."""
@@ -233,7 +238,7 @@ _ELEMENT = 64  # struct htab_elem and its place in the table (kernel/bpf/hashtab
 
 def _read_types(given: Path | None) -> Btf:
     tracepoints = [TRACEPOINT_ITERATOR + name for name in FUNCTIONS]
-    return read_kernel_types(given, [*FUNCTIONS, *tracepoints])
+    return read_kernel_types(given, [*CASTS, *FUNCTIONS, *tracepoints])
 
 
 def _ask_once(btf: Btf, symbols: Symbols) -> Ask:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from tcpio.kernel.btf import Btf
 from tcpio.kernel.counting import FRAMED, PAIRS, TOLD, Choice, find_roles
 from tcpio.kernel.hooks import Hook, Kind, Rung
-from tcpio.kernel.source import Source, join_source
+from tcpio.kernel.source import Source, find_casts, join_source
 from tcpio.schema.address import BITS, BYTES, IPV4_BITS, to_words
 from tcpio.schema.bucket import ADDRESSES, PORTS, By, Part
 from tcpio.schema.counters import COUNTERS, Counter
@@ -19,7 +19,9 @@ CLOSING = Hook(Kind.RAW_TRACEPOINT, "inet_sock_set_state")
 """What sees a socket close."""
 
 
-def make_count_source(btf: Btf, choice: Choice, by: By, wanted: str, *, on_close: bool) -> Source:
+def make_count_source(
+    btf: Btf, choice: Choice, by: By, wanted: str, *, on_close: bool, may_follow_pointers: bool = True
+) -> Source:
     """Give the programs that count.
 
     Args:
@@ -28,6 +30,7 @@ def make_count_source(btf: Btf, choice: Choice, by: By, wanted: str, *, on_close
         by: What makes a bucket.
         wanted: C that says of ``r``, a ``struct tcp_record *`` or a ``struct tcp_bucket *``, whether it is wanted.
         on_close: Whether a socket's bucket ends with the socket.
+        may_follow_pointers: Whether programs may do without a helper's call for each read.
 
     Raises:
         UnsupportedKernel: The kernel's structs are not as bpf/kernel.h expects.
@@ -55,6 +58,7 @@ def make_count_source(btf: Btf, choice: Choice, by: By, wanted: str, *, on_close
         defines[f"MIB_{key}"] = NOWHERE if value is None else value
     roles = dict.fromkeys((function for pair in PAIRS for function in pair), "ONLY") | find_roles(choice.hooks)
     defines |= {f"ROLE_{function}": role for function, role in roles.items()}
+    defines |= find_casts(btf) if may_follow_pointers else {}
     hooks = dict.fromkeys((*choice.hooks, *([CLOSING] if on_close else [])))
     return join_source(btf, tuple(hooks), defines, "summary.c")
 

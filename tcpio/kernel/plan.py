@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import TypeVar
 
 from tcpio.errors import UnsupportedKernel
 from tcpio.kernel.btf import Btf, read_btf
 from tcpio.kernel.cache import start_compiling
+from tcpio.kernel.compile import Compiled
 from tcpio.kernel.features import ask_hook
 from tcpio.kernel.hooks import SITES, Choice, Direction, Rung, choose, hooks_of
 from tcpio.kernel.known_types import read_known_types
 from tcpio.kernel.load import Attached
-from tcpio.kernel.source import BYTES, CAST, TRACEPOINT_ITERATOR, Source, make_source
+from tcpio.kernel.source import CASTS, TRACEPOINT_ITERATOR, Program, Source, make_source
 from tcpio.schema.c_header import read_header
 
 IPV6_FUNCTION = "tcp_v6_rcv"
@@ -51,31 +53,56 @@ class Plan:
         """Begin to make the programs, with the C of a filter; see make_source().
 
         Returns:
-            Waits for them, and has them loaded; to be called once. It raises UnsupportedKernel if BCC is missing, or
-            the kernel refuses them.
+            As start_loading().
 
         Raises:
             UnsupportedKernel: A site cannot be seen on this kernel.
         """
-        source = self.source(wanted, counts_overload=counts_overload)
-        compiled = start_compiling(source)
+        make = partial(self.source, wanted, counts_overload=counts_overload)
+        return start_loading(
+            make(),
+            partial(make, may_follow_pointers=False),
+            lambda compiled, programs: Attached(compiled, programs, self.btf),
+        )
 
-        def load() -> Attached:
-            programs = compiled()  # what cannot be compiled is not tried again
-            try:
-                return Attached(programs, source.programs, self.btf)
-            except UnsupportedKernel:
-                if not source.follows_pointers:
-                    raise
-            # Which pointers a verifier lets a program follow has changed before.
-            cautious = self.source(wanted, counts_overload=counts_overload, may_follow_pointers=False)
-            return Attached(start_compiling(cautious)(), cautious.programs, self.btf)
 
-        return load
+_Loaded = TypeVar("_Loaded")
+
+
+def start_loading(
+    source: Source,
+    make_cautious: Callable[[], Source],
+    load: Callable[[Compiled, Sequence[Program]], _Loaded],
+) -> Callable[[], _Loaded]:
+    """Begin to make programs, and others if the kernel refuses them.
+
+    Args:
+        source: The programs.
+        make_cautious: Gives those that do not follow pointers by themselves: which of these a verifier lets a program
+            follow has changed before.
+        load: Has them loaded.
+
+    Returns:
+        Waits for them, and has them loaded; to be called once. It raises UnsupportedKernel if BCC is missing, or the
+        kernel refuses them.
+    """
+    compiled = start_compiling(source)
+
+    def finish() -> _Loaded:
+        programs = compiled()  # what cannot be compiled is not tried again
+        try:
+            return load(programs, source.programs)
+        except UnsupportedKernel:
+            if not source.follows_pointers:
+                raise
+        cautious = make_cautious()
+        return load(start_compiling(cautious)(), cautious.programs)
+
+    return finish
 
 
 _HOOKS = dict.fromkeys(hook for site in SITES for way in site.ways for hook in way.hooks)
-_NAMES = (CAST, BYTES, *(hook.btf_name for hook in _HOOKS), *(TRACEPOINT_ITERATOR + hook.target for hook in _HOOKS))
+_NAMES = (*CASTS, *(hook.btf_name for hook in _HOOKS), *(TRACEPOINT_ITERATOR + hook.target for hook in _HOOKS))
 
 
 def read_kernel_types(path: Path | None, names: Iterable[str] = _NAMES) -> Btf:

@@ -3,7 +3,7 @@
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tcpio.kernel import structs
 from tcpio.kernel.btf import Btf
@@ -16,8 +16,13 @@ _STACK_WORD = 8
 KFUNC = 1 << 30
 """Marks a number that is called as one of the kernel's functions in its BTF, and no helper's."""
 
-CAST, BYTES = "bpf_rdonly_cast", "new_utsname"
-"""The kernel's function that lets a program read from any address, and the type that it reads there: see bpf/read.h."""
+CAST = "bpf_rdonly_cast"
+"""The kernel's function that lets a program read from any address: see bpf/read.h."""
+
+CASTS = {CAST: "TCPIO_RDONLY_CAST", "new_utsname": "TCPIO_NEW_UTSNAME", "sk_buff": "TCPIO_SK_BUFF"}
+"""It and the types that are read by it -> macros for their ids."""
+
+_TYPED = "TCPIO_TYPED"
 
 _UNSIGNED = frozenset({"saddr", "daddr", "len", "seq", "ack", "win", "tsecr", "rst", "reason"}) | {
     "prior_delivered",
@@ -83,20 +88,25 @@ def make_source(
         hooks: What will be attached.
         wanted: C that says of ``r``, a ``struct tcp_record *``, whether it is wanted; made of numbers only.
         counts_overload: Whether segments are counted for which the rings have no room.
-        may_follow_pointers: Whether programs may do without a helper for what the verifier knows the type of. They do
-            if that is so at all the hooks.
+        may_follow_pointers: Whether programs may do without a helper's call for each read.
 
     Raises:
         UnsupportedKernel: The kernel's structs are not as bpf/kernel.h expects.
         MissingParameterError: A function's parameters are not as PARAMETERS expects.
     """
-    follows = may_follow_pointers and all(hook.kind in TYPED for hook in hooks)
-    defines = {"TCPIO_WANTED(r)": f"({wanted})", "TCPIO_TYPED": int(follows)}
-    cast, of_bytes = btf.find_id(CAST), btf.find_id(BYTES)
-    if follows and cast and of_bytes:
-        defines |= {"TCPIO_RDONLY_CAST": KFUNC | cast, "TCPIO_NEW_UTSNAME": of_bytes}
-    defines |= {"TCPIO_COUNTS_OVERLOAD": 1} if counts_overload else {}
-    return replace(join_source(btf, hooks, defines, "trace.c"), follows_pointers=follows)
+    defines: dict[str, object] = {"TCPIO_WANTED(r)": f"({wanted})"}
+    if counts_overload:
+        defines["TCPIO_COUNTS_OVERLOAD"] = 1
+    if may_follow_pointers:
+        defines |= find_casts(btf)
+        defines |= {_TYPED: 1} if all(hook.kind in TYPED for hook in hooks) else {}
+    return join_source(btf, hooks, defines, "trace.c")
+
+
+def find_casts(btf: Btf) -> dict[str, int]:
+    """Find what lets programs of any kind follow the kernel's pointers: macros of CASTS, none before Linux 6.2."""
+    ids = {name: btf.find_id(name) or 0 for name in CASTS}
+    return {CASTS[name]: id_ | KFUNC * (name == CAST) for name, id_ in ids.items()} if all(ids.values()) else {}
 
 
 def join_source(btf: Btf, hooks: Sequence[Hook], defines: Mapping[str, object], name: str) -> Source:
@@ -122,7 +132,7 @@ def join_source(btf: Btf, hooks: Sequence[Hook], defines: Mapping[str, object], 
             *(_program(program, btf) for program in programs),
         )
     )
-    return Source(text, programs)
+    return Source(text, programs, follows_pointers=_TYPED in defines or CASTS[CAST] in defines)
 
 
 def _program(program: Program, btf: Btf) -> str:

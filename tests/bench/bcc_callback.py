@@ -31,8 +31,8 @@ def trace(source: str, folder: Path) -> str:
     os.environ["BCC_KERNEL_SOURCE"] = str(folder)
     from bcc import BPF  # noqa: PLC0415, TID251  it reads the environment; and this is not tcpio
 
-    # BCC attaches raw tracepoints, where the verifier does not know the types.
-    source = source.replace("#define TCPIO_TYPED 1\n", "#define TCPIO_TYPED 0\n")
+    # BCC attaches raw tracepoints, where the verifier does not know the types, and calls no functions of the kernel.
+    source = re.sub(r"^#define TCPIO_(TYPED|RDONLY_CAST) .*\n", "", source, flags=re.MULTILINE)
     bpf: Any = BPF(text=source.encode(), cflags=[f"-I{folder}"])
     events = bpf["events"]
 

@@ -14,7 +14,7 @@ from tcpio.kernel.hooks import SITES, Direction, Hook, Kind, choose
 from tcpio.kernel.load import Attached
 from tcpio.kernel.plan import Plan, read_kernel_types
 from tcpio.kernel.ring import Rings
-from tcpio.kernel.source import BYTES, CAST
+from tcpio.kernel.source import CAST, CASTS
 from tcpio.schema.support import YES, Support, Verdict
 from tests.live.harness import make_segments
 from tests.live.topologies import Network
@@ -23,7 +23,7 @@ from tests.live.topologies import Network
 def _names(kind: Kind, *, casts: bool) -> Iterator[str]:
     yield from (hook.btf_name for site in SITES for way in site.ways for hook in way.hooks if hook.kind is kind)
     if casts:
-        yield from (CAST, BYTES)
+        yield from CASTS
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,7 @@ def _names(kind: Kind, *, casts: bool) -> Iterator[str]:
         (Kind.BTF_TRACEPOINT, True, True),
         (Kind.BTF_TRACEPOINT, True, False),
         (Kind.BTF_TRACEPOINT, False, False),
+        (Kind.RAW_TRACEPOINT, True, True),
         (Kind.RAW_TRACEPOINT, False, False),
     ],
 )

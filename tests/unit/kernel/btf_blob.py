@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tcpio.kernel.btf import Btf
 from tcpio.kernel.hooks import FUNCTIONS, PARAMETERS, RETURN, RETURN_INT
+from tcpio.kernel.source import CAST, CASTS
 from tcpio.schema.c_header import Member, read_header
 
 INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE, CONST, RESTRICT, FUNC, FUNC_PROTO, VAR, DATASEC, FLOAT = (
@@ -14,6 +15,7 @@ INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE, CONST, RESTRICT, F
 DECL_TAG, TYPE_TAG, ENUM64 = range(17, 20)
 
 KIND_FLAG = 1 << 31
+BYTES = "new_utsname"
 
 
 class Blob:
@@ -156,3 +158,13 @@ class Kernel:
     def btf(self, *names: str) -> Btf:
         """Give it, with other names that will be looked up."""
         return Btf(self.data(), "made-up kernel", [*read_header("kernel.h").structs, *FUNCTIONS, *TRACEPOINTS, *names])
+
+
+def casting_btf(*parts: str) -> Btf:
+    """Give the types of a kernel that has some of what programs need that read from any address."""
+    kernel = Kernel()
+    if CAST in parts:
+        kernel.add_function(CAST)
+    if BYTES in parts:
+        kernel.add_struct(BYTES, "sysname")
+    return kernel.btf(*CASTS)

@@ -72,7 +72,7 @@ def _is_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buckets, "read_symbols", lambda _: Symbols(OFFSET, frozenset({"tcp_check_req"})))
     monkeypatch.setattr(buckets, "ask_hook", lambda *_: YES)
     monkeypatch.setattr(buckets, "read_possible_cpus", lambda: tuple(range(CPUS)))
-    monkeypatch.setattr(buckets, "start_compiling", lambda _: lambda: None)
+    monkeypatch.setattr("tcpio.kernel.plan.start_compiling", lambda _: lambda: None)
     monkeypatch.setattr(buckets, "Programs", FakePrograms)
     monkeypatch.setattr(
         "tcpio.kernel.syscall.wait_for_running_programs", lambda: FakePrograms.made[-1].said.append("wait")

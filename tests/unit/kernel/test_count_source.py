@@ -13,20 +13,23 @@ from tcpio.filter.to_c import to_c
 from tcpio.kernel.count_source import make_count_source
 from tcpio.kernel.counting import choose
 from tcpio.kernel.hooks import Rung
+from tcpio.kernel.source import CAST
 from tcpio.schema.bucket import parse_by
 from tcpio.schema.c_header import BPF_DIR
 from tcpio.schema.counters import COUNTERS, find_counters
 from tcpio.schema.support import YES
-from tests.unit.kernel.btf_blob import Kernel
+from tests.unit.kernel.btf_blob import BYTES, casting_btf
 
 STUBS = Path(__file__).parent / "stub_bcc.h"
 ALL = ",".join(counter.key for counter in COUNTERS if not counter.is_hosts)
 
 
-def source_of(counters: str, rung: Rung, by: str, *, wanted: str = "1", on_close: bool = False) -> str:
-    btf = Kernel().btf()
+def source_of(
+    counters: str, rung: Rung, by: str, *, wanted: str = "1", on_close: bool = False, may_follow: bool = True
+) -> str:
+    btf = casting_btf(CAST, BYTES)
     choice = choose(btf, lambda _: YES, find_counters(counters), rung=rung, has_ipv6=True, has_frames=True)
-    return make_count_source(btf, choice, parse_by(by), wanted, on_close=on_close).text
+    return make_count_source(btf, choice, parse_by(by), wanted, on_close=on_close, may_follow_pointers=may_follow).text
 
 
 def value_of(macro: str, text: str) -> str:
@@ -118,11 +121,13 @@ int main(void)
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the seventh parameter is read on x86_64 only")
 @pytest.mark.parametrize("rung", list(Rung))
-@pytest.mark.parametrize(("by", "on_close"), [("tuple", True), ("tuple", False), ("raddr/24/64,netns", False)])
+@pytest.mark.parametrize(
+    ("by", "flags"), [("tuple", {"on_close": True}), ("tuple", {"may_follow": False}), ("raddr/24/64,netns", {})]
+)
 @pytest.mark.parametrize("counters", [ALL, "TcpInSegs"])
-def test_the_programs_are_c(tmp_path: Path, rung: Rung, by: str, on_close: bool, counters: str) -> None:  # noqa: FBT001
+def test_the_programs_are_c(tmp_path: Path, rung: Rung, by: str, flags: dict[str, bool], counters: str) -> None:
     wanted = to_c(to_expr([parse_filter("10.0.0.0/8:80..90-*:*")]))
-    text = source_of(counters, rung, by, wanted=wanted, on_close=on_close)
+    text = source_of(counters, rung, by, wanted=wanted, **flags)
     source = tmp_path / "programs.c"
     source.write_text(f'#include "{STUBS}"\n{text}')
     includes = ["-nostdinc", f"-I{BPF_DIR}", f"-I{BPF_DIR}/include"]

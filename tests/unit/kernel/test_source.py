@@ -15,7 +15,6 @@ from tcpio.kernel.btf import Btf
 from tcpio.kernel.counting import NEAR_ROWS, TRACEPOINT_ROWS
 from tcpio.kernel.hooks import PARAMETERS, RETURN, RETURN_INT, SITES, TYPED, Hook, Kind
 from tcpio.kernel.source import (
-    BYTES,
     CAST,
     KFUNC,
     MissingParameterError,
@@ -25,7 +24,7 @@ from tcpio.kernel.source import (
     make_source,
 )
 from tcpio.schema.c_header import BPF_DIR
-from tests.unit.kernel.btf_blob import KERNEL_PARAMETERS, Blob, Kernel
+from tests.unit.kernel.btf_blob import BYTES, KERNEL_PARAMETERS, Blob, Kernel, casting_btf
 
 HOOKS = sorted({hook for site in SITES for way in site.ways for hook in way.hooks}, key=str)
 TYPED_HOOKS = [hook for hook in HOOKS if hook.kind in TYPED]
@@ -125,41 +124,30 @@ def test_pointers_are_followed_where_all_types_are_known(kinds: tuple[Kind, ...]
     source = make_source(Kernel().btf(), hooks, "1")
     cautious = make_source(Kernel().btf(), hooks, "1", may_follow_pointers=False)
 
-    assert (source.follows_pointers, f"#define TCPIO_TYPED {follows:d}\n" in source.text) == (follows, True)
-    assert (cautious.follows_pointers, "#define TCPIO_TYPED 0\n" in cautious.text) == (False, True)
+    assert (source.follows_pointers, "#define TCPIO_TYPED 1\n" in source.text) == (follows, follows)
+    assert (cautious.follows_pointers, "#define TCPIO_TYPED 1\n" in cautious.text) == (False, False)
 
 
-def casting_btf(*parts: str) -> Btf:
-    """Give the types of a kernel that has some of what programs need that read from any address."""
-    kernel = Kernel()
-    if CAST in parts:
-        kernel.add_function(CAST)
-    if BYTES in parts:
-        kernel.add_struct(BYTES, "sysname")
-    return kernel.btf(CAST, BYTES)
-
-
+@pytest.mark.parametrize("kind", [Kind.BTF_TRACEPOINT, Kind.RAW_TRACEPOINT])
 @pytest.mark.parametrize(
-    ("parts", "kind", "casts"),
-    [
-        ((CAST, BYTES), Kind.BTF_TRACEPOINT, True),
-        ((CAST, BYTES), Kind.RAW_TRACEPOINT, False),
-        ((BYTES,), Kind.BTF_TRACEPOINT, False),
-        ((CAST,), Kind.BTF_TRACEPOINT, False),
-    ],
+    ("parts", "may_follow", "casts"),
+    [((CAST, BYTES), True, True), ((CAST, BYTES), False, False), ((BYTES,), True, False), ((CAST,), True, False)],
 )
-def test_addresses_are_cast_where_the_kernel_can_and_types_are_known(
+def test_addresses_are_cast_where_the_kernel_can(
     parts: tuple[str, ...],
-    kind: Kind,
+    may_follow: bool,  # noqa: FBT001
     casts: bool,  # noqa: FBT001
+    kind: Kind,
 ) -> None:
     btf = casting_btf(*parts)
-    text = make_source(btf, (Hook(kind, "net_dev_queue"),), "1").text
+    source = make_source(btf, (Hook(kind, "net_dev_queue"),), "1", may_follow_pointers=may_follow)
 
-    assert ("#define TCPIO_RDONLY_CAST " in text) == casts
+    assert ("#define TCPIO_RDONLY_CAST " in source.text) == casts
+    assert source.follows_pointers == (casts or (may_follow and kind in TYPED))
     if casts:
-        assert f"#define TCPIO_RDONLY_CAST {(btf.find_id(CAST) or 0) + KFUNC}\n" in text
-        assert f"#define TCPIO_NEW_UTSNAME {btf.find_id(BYTES)}\n" in text
+        assert f"#define TCPIO_RDONLY_CAST {(btf.find_id(CAST) or 0) + KFUNC}\n" in source.text
+        assert f"#define TCPIO_NEW_UTSNAME {btf.find_id(BYTES)}\n" in source.text
+        assert f"#define TCPIO_SK_BUFF {btf.find_id('sk_buff')}\n" in source.text
 
 
 def test_a_tracepoints_arguments_are_named_by_what_calls_its_programs() -> None:
