@@ -66,6 +66,9 @@ static __always_inline int is_left_out(struct sk_buff *skb, enum role role);
 /* A segment that is wanted. */
 static __always_inline void submit(void *ctx, struct tcp_record *r);
 
+/* What IP hands to TCP and TCP does not take: it is not for this host alone. */
+static __always_inline void count_refused(const volatile struct sk_buff *skb);
+
 /* A received segment whose TCP header is not in the linear part of the packet. */
 static __always_inline void count_unreadable(const volatile struct sk_buff *skb);
 
@@ -543,8 +546,10 @@ static __always_inline int on_tcp_v4_rcv(void *ctx, struct sk_buff *skb)
 	const u8 *ip;
 
 	LOOK_AT(buff, skb);
-	if (pkt_type_in(buff->pkt_type) != PACKET_HOST)
+	if (pkt_type_in(buff->pkt_type) != PACKET_HOST) {
+		count_refused(buff);
 		return 0;
+	}
 	if (!has_header(buff, 0)) {
 		count_unreadable(buff);
 		return 0;
@@ -568,8 +573,10 @@ static __always_inline int on_tcp_v6_rcv(void *ctx, struct sk_buff *skb)
 	const u8 *ip;
 
 	LOOK_AT(buff, skb);
-	if (pkt_type_in(buff->pkt_type) != PACKET_HOST)
+	if (pkt_type_in(buff->pkt_type) != PACKET_HOST) {
+		count_refused(buff);
 		return 0;
+	}
 	if (!has_header(buff, 0)) {
 		count_unreadable(buff);
 		return 0;

@@ -254,6 +254,21 @@ static __always_inline void add_for_socket(struct sock *sk, int slot, s64 amount
 	add_to(&b, how_in(READ(sk->__sk_common.skc_state)), slot, amount);
 }
 
+/* Where the kernel has __per_cpu_offset[]. Set by: tcpio/kernel/buckets.py. */
+BPF_ARRAY(per_cpu_offset, u64, 1);
+
+/* Where this CPU's own variables lie, from the addresses that the kernel has for them. Gives whether that is known. */
+static __always_inline int find_cpu_offset(u64 *offset)
+{
+	u32 cpu = bpf_get_smp_processor_id(), first = 0;
+	u64 *offsets = per_cpu_offset.lookup(&first);
+
+	if (!offsets)
+		return 0;
+	*offset = READ(((u64 *)*offsets)[cpu]);
+	return 1;
+}
+
 /*
  * Frames: the difference that a function makes to the kernel's own counters. A function that runs with softirqs off
  * makes it alone on its CPU; in one that does not, a softirq may count something too, and whatever counts what
@@ -280,9 +295,6 @@ struct charges {
 };
 BPF_PERCPU_ARRAY(charged, struct charges, 1);
 
-/* Where the kernel has __per_cpu_offset[]. Set by: tcpio/kernel/buckets.py. */
-BPF_ARRAY(per_cpu_offset, u64, 1);
-
 static __always_inline void charge(int place, u64 amount)
 {
 	struct charges *here;
@@ -300,14 +312,12 @@ static __always_inline void charge(int place, u64 amount)
 /* Read the kernel's counters on this CPU, less what was charged here. at is in a map: the stack has no room. */
 static __always_inline int read_counters(u64 at[TCPIO_FRAMED], struct net *net)
 {
-	u32 cpu = bpf_get_smp_processor_id(), first = 0;
-	struct charges *here = charged.lookup(&first);
-	u64 *offsets = per_cpu_offset.lookup(&first);
 	u64 tcp_statistics, ip_statistics, net_statistics, offset, generation;
+	u32 first = 0;
+	struct charges *here = charged.lookup(&first);
 
-	if (!here || !offsets)
+	if (!here || !find_cpu_offset(&offset))
 		return 0;
-	offset = READ(((u64 *)*offsets)[cpu]);
 	tcp_statistics = (u64)READ(net->mib.tcp_statistics) + offset;
 	ip_statistics = (u64)READ(net->mib.ip_statistics) + offset;
 	net_statistics = (u64)READ(net->mib.net_statistics) + offset;
@@ -388,8 +398,7 @@ enum frame_tag {
 	IN_TIMER = 4,
 	IN_RECOVERY = 5,
 	IN_PRESSURE = 6,
-	IN_BACKLOG = 7,
-	IN_DELIVERY = 7,	/* of a packet, the others of that number of sockets */
+	IN_DELIVERY = 7,
 };
 
 static __always_inline int enter_for_socket(struct sock *sk, enum frame_tag tag)
@@ -460,10 +469,11 @@ static __always_inline void submit(void *ctx, struct tcp_record *r)
 	int is_broken = SLOT_TcpInErrs >= 0 && !is_sent && r->thlen < TH_LEN;
 	int is_received = SLOT_TcpInSegs >= 0 && !is_sent;
 	int is_ipv6 = (SLOT_Ip6InDelivers >= 0 || SLOT_Ip6OutRequests >= 0) && !is_ipv4(r->laddr);
+	int is_delivered = SLOT_IpInDelivers >= 0 && !is_sent && is_ipv4(r->laddr);
 	struct tcp_bucket b = {};
 	struct sums *sums;
 
-	if (!(is_new || is_reset || has_early_data || is_broken || is_received || is_ipv6))
+	if (!(is_new || is_reset || has_early_data || is_broken || is_received || is_ipv6 || is_delivered))
 		return;
 	set_segment(&b, r);
 	sums = find_sums(&b, is_sent ? how_in(r->state) : 0);
@@ -479,6 +489,8 @@ static __always_inline void submit(void *ctx, struct tcp_record *r)
 		add(sums, SLOT_TcpInSegs, 1);
 	if (is_ipv6)
 		add(sums, is_sent ? SLOT_Ip6OutRequests : SLOT_Ip6InDelivers, 1);
+	if (is_delivered)
+		ADD_CHARGED(sums, IpInDelivers, 1);
 	if (is_broken)
 		ADD_CHARGED(sums, TcpInErrs, 1);
 }
@@ -490,17 +502,77 @@ static __always_inline void submit(void *ctx, struct tcp_record *r)
  * did not come for (it was skipped, or there was no route) is renewed when the kernel uses that packet's memory again.
  */
 
-/* Segments on the way from the first to the second. Bound by: as many as are sent at once, and what was skipped. */
-BPF_TABLE("hash", u64, u8, counted, 16384);
+
+/* The packets that a CPU's firsts took and its seconds have not come for: the newest last, since calls nest. */
+struct words {
+	u64 count;
+	u64 skb[15];
+};
+#define WORDS (sizeof(((struct words *)0)->skb) / sizeof(u64))
+#define LOOKED_AT_CPUS 256
+
+/* CPU -> its words; so many: tcpio/kernel/buckets.py. An array, as what it costs is paid for each segment. */
+BPF_ARRAY(words, struct words, 1);
+
+/* A softirq that comes in the middle leaves its words above. What is left over for good is what no second came for. */
+static __always_inline void leave_word(struct sk_buff *skb)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	struct words *here = words.lookup(&cpu);
+	u64 count;
+
+	if (!here)
+		return;
+	count = here->count;
+	if (count >= WORDS)
+		count = 0;
+	*(volatile u64 *)&here->count = count + 1;
+	here->skb[count] = (u64)skb;
+}
+
+/* A task may be moved to another CPU between the two, where the kernel can be preempted. */
+static __always_inline int take_word_elsewhere(struct sk_buff *skb)
+{
+	struct words *there;
+	u32 cpu;
+
+#pragma clang loop unroll(disable)
+	for (int number = 0; number < LOOKED_AT_CPUS; number++) {
+		cpu = number;	/* apart: what is counted by is to be known to no function */
+		there = words.lookup(&cpu);
+		if (!there)
+			break;
+#pragma unroll
+		for (u32 at = 0; at < WORDS; at++)
+			if (at < there->count && there->skb[at] == (u64)skb) {
+				there->skb[at] = 0;
+				return 1;
+			}
+	}
+	return 0;
+}
+
+static __always_inline int take_word(struct sk_buff *skb)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	struct words *here = words.lookup(&cpu);
+	u64 last;
+
+	if (!here)
+		return 0;
+	last = here->count - 1;
+	if (last < WORDS && here->skb[last] == (u64)skb) {
+		here->count = last;
+		return 1;
+	}
+	return take_word_elsewhere(skb);
+}
 
 static __always_inline int is_left_out(struct sk_buff *skb, enum role role)
 {
-	u64 key = (u64)skb;
-	u8 yes = 1;
-
 	if (role == FIRST)
-		counted.update(&key, &yes);
-	return role == SECOND && !counted.delete(&key);
+		leave_word(skb);
+	return role == SECOND && take_word(skb);
 }
 
 /* __ip_queue_xmit(): what ip_queue_xmit() calls, and SCTP. */
@@ -536,11 +608,24 @@ static __always_inline int on_tcp_v6_send_check(void *ctx, struct sock *sk, stru
 	return 0;
 }
 
+static __always_inline void count_refused(const volatile struct sk_buff *skb)
+{
+	struct tcp_bucket b = { .netns = read_dev_netns(skb->dev) };
+
+	if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		add_to(&b, 0, SLOT_Ip6InDelivers, 1);
+		return;
+	}
+	add_to(&b, 0, SLOT_IpInDelivers, 1);
+	charge(FRAME_IpInDelivers, 1);
+}
+
 static __always_inline void count_unreadable(const volatile struct sk_buff *skb)
 {
 	struct tcp_bucket b = { .netns = read_dev_netns(skb->dev) };
 
 	add_to(&b, 0, SLOT_TcpInSegs, 1);
+	count_refused(skb);
 }
 
 /*
@@ -1152,6 +1237,40 @@ static __always_inline int on_tcp_oow_rate_limited_return(void *ctx, struct net 
 	return 0;
 }
 
+/* TCPBacklogDrop of this CPU when tcp_add_backlog() was called, in which softirqs are off. */
+BPF_PERCPU_ARRAY(backlog_drops, u64, 1);
+
+static __always_inline u64 read_backlog_drops(struct sock *sk)
+{
+	struct net *net = READ(sk->__sk_common.skc_net);
+	u64 offset, *table;
+
+	if (!find_cpu_offset(&offset))
+		return 0;
+	table = (void *)READ(net->mib.net_statistics) + offset;
+	return READ(table[MIB_TcpExtTCPBacklogDrop]);
+}
+
+static __always_inline int on_tcp_add_backlog(void *ctx, struct sock *sk)
+{
+	u32 first = 0;
+	u64 *before = backlog_drops.lookup(&first);
+
+	if (before)
+		*before = read_backlog_drops(sk);
+	return 0;
+}
+
+static __always_inline int on_tcp_add_backlog_return(void *ctx, struct sock *sk)
+{
+	u32 first = 0;
+	u64 *before = backlog_drops.lookup(&first);
+
+	if (before)
+		add_for_socket(sk, SLOT_TcpExtTCPBacklogDrop, read_backlog_drops(sk) - *before);
+	return 0;
+}
+
 /* tcp_syn_ack_timeout() */
 static __always_inline int on_tcp_syn_ack_timeout(void *ctx, struct request_sock *req)
 {
@@ -1179,18 +1298,11 @@ static __always_inline int on_tw_timer_handler(void *ctx, void *t)
 
 #if TCPIO_FRAMED
 
-/* ip_protocol_deliver_rcu(): TCP takes all that it is given; what else there is may not be delivered. */
+/* ip_protocol_deliver_rcu(): what is TCP's is seen at tcp_v4_rcv(), which takes all; of the rest not all is delivered. */
 static __always_inline int on_ip_protocol_deliver_rcu(void *ctx, struct net *net, struct sk_buff *skb, int protocol)
 {
-	struct tcp_bucket b;
-
-	if (protocol != IPPROTO_TCP) {
+	if (protocol != IPPROTO_TCP)
 		enter((u64)skb + IN_DELIVERY, net);
-		return 0;
-	}
-	set_received(&b, skb, net);
-	add_to(&b, 0, SLOT_IpInDelivers, 1);
-	charge(FRAME_IpInDelivers, 1);
 	return 0;
 }
 
@@ -1277,16 +1389,6 @@ static __always_inline int on_tcp_validate_incoming(void *ctx, struct sock *sk)
 static __always_inline int on_tcp_validate_incoming_return(void *ctx, struct sock *sk)
 {
 	return leave_for_socket(sk, IN_VALIDATE);
-}
-
-static __always_inline int on_tcp_add_backlog(void *ctx, struct sock *sk)
-{
-	return enter_for_socket(sk, IN_BACKLOG);
-}
-
-static __always_inline int on_tcp_add_backlog_return(void *ctx, struct sock *sk)
-{
-	return leave_for_socket(sk, IN_BACKLOG);
 }
 
 static __always_inline int on_tcp_write_timer_handler(void *ctx, struct sock *sk)

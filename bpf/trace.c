@@ -16,6 +16,10 @@ static __always_inline void count(u32 outcome)
 		__sync_fetch_and_add(counter, 1);
 }
 
+static __always_inline void count_refused(const volatile struct sk_buff *skb)
+{
+}
+
 static __always_inline void count_unreadable(const volatile struct sk_buff *skb)
 {
 	count(TCP_UNREADABLE);

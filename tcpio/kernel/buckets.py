@@ -138,7 +138,7 @@ class Summing:
         self._programs.attach()
 
     def _load_programs(self, compiled: Compiled, programs: Sequence[Program]) -> Programs:
-        sizes = {"buckets": self.max_buckets, "closed": self.max_buckets}
+        sizes = {"buckets": self.max_buckets, "closed": self.max_buckets, "words": max(read_possible_cpus()) + 1}
         return Programs(compiled, programs, self._btf, sizes)
 
     def read(self) -> Sums:

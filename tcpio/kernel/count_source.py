@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Sequence
 
 from tcpio.kernel.btf import Btf
-from tcpio.kernel.counting import FRAMED, PAIRS, TOLD, Choice, find_roles
+from tcpio.kernel.counting import FRAMED, PAIRS, READ_ALONE, TOLD, Choice, find_roles
 from tcpio.kernel.hooks import Hook, Kind, Rung
 from tcpio.kernel.source import Source, find_casts, join_source
 from tcpio.schema.address import BITS, BYTES, IPV4_BITS, to_words
@@ -53,7 +53,7 @@ def make_count_source(
         defines[f"FRAME_{counter.key}"] = _place(counter.key, [framed_one.key for framed_one in framed])
     tw_kill = btf.find_member("inet_timewait_sock", "tw_kill")
     defines["TW_KILL_BIT"] = tw_kill.bit_offset if tw_kill else 0
-    for key, enumerator in TOLD.items():
+    for key, enumerator in (TOLD | READ_ALONE).items():
         value = btf.find_enumerator(enumerator)
         defines[f"MIB_{key}"] = NOWHERE if value is None else value
     roles = dict.fromkeys((function for pair in PAIRS for function in pair), "ONLY") | find_roles(choice.hooks)

@@ -136,7 +136,7 @@ NEAR_ROWS = (
     _row("SocketBytesReceived SocketMessagesReceived", _exit("tcp_recvmsg", "tcp_splice_read")),
     # IP.
     _row("IpInReceives", _entry("ip_rcv_core")),
-    _row("IpInDelivers", _around("ip_protocol_deliver_rcu")),
+    _row("IpInDelivers", (*_entry("tcp_v4_rcv"), *_around("ip_protocol_deliver_rcu"))),
     replace(_row("IpOutRequests", _entry("__ip_local_out")), exists=_has_out_transmits),
     replace(_row("IpOutRequests", _entry("ip_output", "ip_mc_output")), exists=_has_not_out_transmits),
     _ipv6(_row("Ip6InReceives", _entry("ip6_rcv_core"))),
@@ -244,7 +244,6 @@ FRAMED = {
     "TcpExtTCPLossProbes": "LINUX_MIB_TCPLOSSPROBES",
     "TcpExtTCPSackRecovery": "LINUX_MIB_TCPSACKRECOVERY",
     "TcpExtTCPRenoRecovery": "LINUX_MIB_TCPRENORECOVERY",
-    "TcpExtTCPBacklogDrop": "LINUX_MIB_TCPBACKLOGDROP",
     "TcpExtTW": "LINUX_MIB_TIMEWAITED",
 }
 """Counters that are taken from the kernel's own around functions -> the kernel's enumerators for them."""
@@ -254,6 +253,9 @@ TOLD = {
     for key in ("TcpExtTCPKeepAlive", "TcpExtTCPWinProbe", *_SKIPPED.split())
 }
 """Counters of which functions are told by the kernel's enumerator -> that."""
+
+READ_ALONE = {"TcpExtTCPBacklogDrop": "LINUX_MIB_TCPBACKLOGDROP"}
+"""As FRAMED, of a function of its own that nothing comes in between of: on_tcp_add_backlog() in bpf/summary.c."""
 
 
 @dataclass(frozen=True)
@@ -354,7 +356,7 @@ def _find_refusal(counter: Counter, ways: Sequence[_Way], table: _Table) -> str:
         return "it belongs to no socket"
     if not ways:
         return f"no {table.rung.value} shows it"
-    if counter.key in FRAMED and table.rung is not Rung.TRACEPOINT and not table.has_frames:
+    if counter.key in {*FRAMED, *READ_ALONE} and table.rung is not Rung.TRACEPOINT and not table.has_frames:
         return "the kernel does not tell where its counters are (CONFIG_KALLSYMS_ALL)"
     return ""
 

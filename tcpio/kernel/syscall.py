@@ -287,7 +287,7 @@ def load_program(prog_type: int, code: bytes, *, attach_type: int = 0, btf_id: i
         try:
             return _load_program(prog_type, code, attach_type, btf_id, log)
         except OSError:
-            lines = log.rstrip(b"\0").decode(errors="replace").splitlines()
+            lines = log.partition(b"\0")[0].decode(errors="replace").splitlines()  # behind it is what was there before
             said = [line for line in lines if not line.startswith(("processed", "verification time", "stack depth"))]
             raise OSError(refusal.errno, refusal.strerror, said[-1] if said else None) from None
 

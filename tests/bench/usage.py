@@ -68,4 +68,4 @@ def read_fdinfo(pid: int) -> list[dict[str, int]]:
 
 def read_programs(pid: int) -> list[dict[str, int]]:
     """Read those of its eBPF programs."""
-    return [info for info in read_fdinfo(pid) if "prog_id" in info]
+    return [info for info in read_fdinfo(pid) if "run_cnt" in info]

@@ -102,7 +102,7 @@ def test_what_is_asked_for_is_the_kernels_best() -> None:
         assert {counter.key for counter in summing.absent} == {"TcpExtListenDrops"}
         assert "split" in summing.doubts[COUNTERS[2]]
         assert summing.rung is Rung.FENTRY
-        assert programs.sizes == {"buckets": summing.max_buckets, "closed": summing.max_buckets}
+        assert programs.sizes == {"buckets": summing.max_buckets, "closed": summing.max_buckets, "words": 3}
     assert programs.said == ["attach", "close"]
 
 
