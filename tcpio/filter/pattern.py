@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A filter as the user gives it: the two ends of a connection."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tcpio.filter.ast import LIMITS
 from tcpio.schema.address import BITS, BYTES, IPV4_BITS, V4_MAPPED
@@ -10,8 +10,7 @@ MAX_PORT = LIMITS["lport"]
 MAX_OCTET = 255
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(NamedTuple):
     """Addresses that have some bits in common.
 
     Args:
@@ -32,8 +31,7 @@ IPV4 = Network(
 )
 
 
-@dataclass(frozen=True)
-class Ports:
+class Ports(NamedTuple):
     """The ports from ``low`` to ``high``, both included."""
 
     low: int
@@ -43,8 +41,7 @@ class Ports:
 ANY_PORT = Ports(0, MAX_PORT)
 
 
-@dataclass(frozen=True)
-class Filter:
+class Filter(NamedTuple):
     """What one filter on the command line says.
 
     Args:

@@ -3,9 +3,9 @@
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from tcpio.errors import UnsupportedKernel
 
@@ -36,8 +36,7 @@ _BIT_FIELD_FLAG = 1 << 31  # kind_flag: a member's offset word holds the bit-fie
 _BROKEN = (struct.error, ValueError, IndexError, TypeError, RecursionError)
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a member lies in its struct.
 
     Args:

@@ -3,7 +3,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,7 @@ _KEPT_NS = 150_000_000_000  # beyond two of the longest rounds (--delay): so old
 _DRIFT_NS = 100_000_000  # a drift is worked in over this time: at most STEP_NS in it, so time never goes back
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """A moment on both clocks.
 
     Args:

@@ -8,9 +8,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import ModuleType
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from tcpio.errors import UnsupportedKernel
 from tcpio.kernel import syscall
@@ -31,8 +30,7 @@ _PSEUDO_MAP_FD = 1  # include/uapi/linux/bpf.h: in the source register, says tha
 _IMMEDIATE = slice(4, 8)
 
 
-@dataclass(frozen=True)
-class Compiled:
+class Compiled(NamedTuple):
     """Programs and the maps that they share, before they are in the kernel.
 
     Args:

@@ -378,7 +378,7 @@ def rows_of(rung: Rung) -> tuple[Row, ...]:
 def _by_kprobes(row: Row) -> Row:
     # No kretprobes: they are skipped too, and their instances run out. What sees a function's return stays what it is.
     ways = tuple(
-        tuple(replace(hook, kind=Kind.KPROBE) if hook.kind is Kind.FENTRY else hook for hook in way) for way in row.ways
+        tuple(hook._replace(kind=Kind.KPROBE) if hook.kind is Kind.FENTRY else hook for hook in way) for way in row.ways
     )
     is_skipped = any(hook.kind is Kind.KPROBE for way in ways for hook in way)
     return replace(row, ways=ways, doubt=row.doubt or (_SKIPPING if is_skipped else ""))

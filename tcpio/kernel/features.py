@@ -9,9 +9,9 @@ import errno
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from tcpio.errors import NotPermitted, UnsupportedKernel
 from tcpio.kernel import syscall
@@ -35,8 +35,7 @@ _TWIN = rb" (%s(?:\.(?:part|isra|constprop)\.\d+)+)\s"  # as GCC names them
 _RUN_AS_ROOT = "run as root, or with CAP_BPF and CAP_PERFMON"
 
 
-@dataclass(frozen=True)
-class Feature:
+class Feature(NamedTuple):
     """One row of the table.
 
     Args:

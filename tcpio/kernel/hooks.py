@@ -6,8 +6,8 @@ Three rungs, best first. *fentry* and *kprobe* stand where TCP hands a segment t
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from tcpio.errors import UnsupportedKernel
 from tcpio.schema.support import Support, Verdict
@@ -47,8 +47,7 @@ class Direction(Enum):
     RECEIVE = "receive"
 
 
-@dataclass(frozen=True)
-class Hook:
+class Hook(NamedTuple):
     """One program at one place.
 
     Args:
@@ -73,16 +72,14 @@ class Hook:
         return f"{self.kind.value}:{self.target}"
 
 
-@dataclass(frozen=True)
-class Way:
+class Way(NamedTuple):
     """Hooks that together see all segments of a site, each once."""
 
     rung: Rung
     hooks: tuple[Hook, ...]
 
 
-@dataclass(frozen=True)
-class Site:
+class Site(NamedTuple):
     """A place where segments leave or enter TCP.
 
     Args:
@@ -271,8 +268,7 @@ SITES = (
 _DEVICE_RUNG = Rung.TRACEPOINT
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """What was decided for a site.
 
     Args:
@@ -402,8 +398,7 @@ RUNG_NOTES = {
 """What is to be known of each rung, in the words of doctor and README."""
 
 
-@dataclass(frozen=True)
-class Sight:
+class Sight(NamedTuple):
     """What becomes of a segment that is not simply sent or received.
 
     Args:

@@ -3,10 +3,9 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from tcpio.errors import UnsupportedKernel
 from tcpio.kernel.btf import Btf, read_btf
@@ -23,8 +22,7 @@ IPV6_FUNCTION = "tcp_v6_rcv"
 """A kernel whose BTF has it has IPv6 built in."""
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """The choice for this kernel.
 
     Args:

@@ -2,7 +2,8 @@
 """Lines as tcpio.d prints them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,8 +23,7 @@ EMPTY = "-"
 _FIN, _SYN, _RST = 0x01, 0x02, 0x04
 
 
-@dataclass(frozen=True)
-class Colors:
+class Colors(NamedTuple):
     """What to write before a line with these flags, and behind it.
 
     Args:

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcpio.schema.columns import DEFAULT, EVERY, Column
 
@@ -16,8 +15,7 @@ if TYPE_CHECKING:  # numpy takes long to import, and help does without
     from tcpio.output.writer import BatchFormat
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """What a format is made with; each takes what it needs.
 
     Args:
@@ -35,8 +33,7 @@ class Setting:
     facts: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """One format.
 
     Args:

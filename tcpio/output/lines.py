@@ -3,8 +3,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,7 @@ _TIMES = (Kind.TIME, Kind.STAMP)
 _FEW = 8  # it pays to compact text that so many records share
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(NamedTuple):
     """A piece of output.
 
     Args:

@@ -3,8 +3,8 @@
 
 import re
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tcpio.errors import OutputError
 
@@ -12,8 +12,7 @@ _SECOND_NS = 1_000_000_000
 _STAMP = r"(\d{8}T\d{6}\.\d{9}Z)(?:-(\d{1,9}))?"
 
 
-@dataclass(frozen=True)
-class Rotation:
+class Rotation(NamedTuple):
     """When to begin another file, and how many to keep.
 
     Args:

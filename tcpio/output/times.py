@@ -3,9 +3,8 @@
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +19,7 @@ TimeCells: TypeAlias = Callable[[npt.NDArray[np.uint64]], Cells]
 """From a record's ts_ns, shape (N,), to text; called once for each record that is written, in their order."""
 
 
-@dataclass(frozen=True)
-class TimeFormat:
+class TimeFormat(NamedTuple):
     """How times are written.
 
     Args:

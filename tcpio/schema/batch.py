@@ -4,7 +4,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -142,8 +142,7 @@ def is_possible(mark: Mark) -> bool:
     return not isinstance(mark, ClockStep) or abs(mark.step_ns) <= LAST_NS
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """Records and the marks that belong between them.
 
     Args:

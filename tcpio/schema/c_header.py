@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from tcpio.errors import TcpioError
 
@@ -56,8 +57,7 @@ class Member:
         return POINTER_SIZE if self.is_pointer else SIZES.get(self.type)
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """What a header declares.
 
     Args:

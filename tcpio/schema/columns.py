@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The columns: one row each, read by help, output and README. A name is the same everywhere."""
 
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from tcpio.errors import UsageError
 from tcpio.schema.flags import FLAGS, flags_text
@@ -20,8 +20,7 @@ class Kind(Enum):
     WORD = auto()
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """One column.
 
     Args:

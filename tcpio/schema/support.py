@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What can be said of a feature."""
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class Support(Enum):
@@ -13,8 +13,7 @@ class Support(Enum):
     UNKNOWN = "cannot tell"
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """An answer and, unless it is yes, why."""
 
     support: Support

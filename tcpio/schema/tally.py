@@ -2,7 +2,7 @@
 """What is counted of segments that are not printed: their number, bytes and flags."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tcpio.schema.flags import FLAGS
 
@@ -13,8 +13,7 @@ PATTERN = rf"({_NUMBER}) %s with ([^,]{{1,400}})"
 """Of a number of segments and of what str() gives, when %s is the word between."""
 
 
-@dataclass(frozen=True)
-class Tally:
+class Tally(NamedTuple):
     """Segments of one direction.
 
     Args:

@@ -2,11 +2,11 @@
 """What became of the segments of a run, in words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(NamedTuple):
     """Segments by what became of them: all up to lost are together what the programs submitted.
 
     Args:
@@ -25,7 +25,7 @@ class Counts:
     not_printed: int = 0
     filtered: int = 0
     counted: int | None = None
-    lost: Mapping[int, int] = field(default_factory=dict)
+    lost: Mapping[int, int] = MappingProxyType({})
     missed: int = 0
     missed_unknown: tuple[str, ...] = ()
     late: int = 0
@@ -49,8 +49,7 @@ class Counts:
         return text
 
 
-@dataclass(frozen=True)
-class SumCounts:
+class SumCounts(NamedTuple):
     """What became of a summary.
 
     Args:

@@ -4,7 +4,6 @@
 import importlib.util
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timezone
 
 import numpy as np
@@ -28,7 +27,7 @@ def write(name: str, *batches: Batch, columns: str = "", has_header: bool = True
         pytest.skip("pyarrow is not there; tests/run installs it")
     time = make_time("iso", timezone.utc, lambda ts_ns: ts_ns.astype(np.int64), 0)
     columns = columns or ",".join(EVERY)
-    setting = replace(make_setting(name), time=time, columns=find_columns(columns, with_time=False))
+    setting = make_setting(name)._replace(time=time, columns=find_columns(columns, with_time=False))
     made = FORMATS[name].make(setting)
     header = made.header()
     chunks = [*(chunk for batch in batches for chunk in made.chunks(batch)), *made.end()]
