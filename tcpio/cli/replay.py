@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from tcpio.cli.memory import keep_freed_memory
 from tcpio.cli.moments import check_moment, to_wall_ns
@@ -39,6 +38,7 @@ from tcpio.output.formats import FORMATS
 from tcpio.output.lines import Chunk
 from tcpio.output.sink import STDOUT, Sink
 from tcpio.output.times import find_zone
+from tcpio.schema.arrays import NDArray
 from tcpio.schema.batch import Batch, Lost
 from tcpio.schema.columns import EVERY
 from tcpio.schema.flags import parse_flags
@@ -84,8 +84,8 @@ _LATE_NS = 2_000_000_000  # by how much what is recorded may be written later th
 _SUMMARIES = ("text", "jsonl", "csv")
 _TIMES = frozenset({"time", "ts_ns"})
 
-Unsigned: TypeAlias = npt.NDArray[np.uint64]
-Signed: TypeAlias = npt.NDArray[np.int64]
+Unsigned: TypeAlias = NDArray[np.uint64]
+Signed: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

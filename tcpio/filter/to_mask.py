@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from tcpio.filter.ast import ADDRESSES, AllOf, AnyBit, AnyOf, Between, Expr, Masked, Not
+from tcpio.schema.arrays import NDArray
 from tcpio.schema.distinct import Words, distinct, pack
 from tcpio.schema.record import Records, take
 
-Mask: TypeAlias = npt.NDArray[np.bool_]
+Mask: TypeAlias = NDArray[np.bool_]
 """Shape (N,): which records."""
 
 MaskMaker: TypeAlias = Callable[[Records], Mask]

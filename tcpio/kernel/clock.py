@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from tcpio.schema.arrays import NDArray
 from tcpio.schema.batch import ClockStep
 
 STEP_NS = 1_000_000
@@ -89,7 +89,7 @@ class WallClock:
         self._moments = [moment for moment, _ in line]
         self._differences = [difference for _, difference in line]
 
-    def to_wall_ns(self, ts_ns: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    def to_wall_ns(self, ts_ns: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Give the wall times of monotonic ones: ns since 1970, UTC; shape as given."""
         differences = np.interp(ts_ns.astype(np.float64), self._moments, self._differences)
         return ts_ns.astype(np.int64) + self._base_ns + np.rint(differences).astype(np.int64)

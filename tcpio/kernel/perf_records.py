@@ -7,12 +7,12 @@ The formats are in perf_event_open(2), "Overflow handling": PERF_RECORD_SAMPLE w
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from tcpio.schema.arrays import NDArray
 from tcpio.schema.batch import Batch, Lost
 from tcpio.schema.record import RECORD, Records
 
-Block: TypeAlias = npt.NDArray[np.uint8]
+Block: TypeAlias = NDArray[np.uint8]
 
 RECORD_LOST = 2
 RECORD_SAMPLE = 9
@@ -72,7 +72,7 @@ def decode(block: Block, cpu: int) -> Batch:
     return Batch(records, tuple(Lost(_time_at(records, index), cpu, lost) for index, lost in losses))
 
 
-def _leading_samples(block: Block) -> npt.NDArray[np.void]:
+def _leading_samples(block: Block) -> NDArray[np.void]:
     # The samples before the first record of another kind. Looked for in windows that double, so that many such
     # records do not make it quadratic.
     whole = block[: len(block) // SAMPLE.itemsize * SAMPLE.itemsize].view(SAMPLE)

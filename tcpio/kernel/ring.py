@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from tcpio.errors import NotPermitted, UnsupportedKernel
 from tcpio.kernel import syscall
@@ -42,7 +41,7 @@ class Ring:
 
     def __init__(self, cpu: int, memory: Memory, control_size: int = mmap.PAGESIZE) -> None:
         self.cpu = cpu
-        self._control: npt.NDArray[np.uint64] = np.frombuffer(memory, np.uint64, control_size // 8)
+        self._control = np.frombuffer(memory, np.uint64, control_size // 8)
         self._data: Block = np.frombuffer(memory, np.uint8, offset=control_size)
 
     def read_head(self) -> int:

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tcpio.output.lines import Chunk, split, word_index
 from tcpio.output.times import ToWall
 from tcpio.schema.address import to_text
+from tcpio.schema.arrays import NDArray
 from tcpio.schema.batch import Batch, ClockStep, Counted, Lost, Mark, Overload
 from tcpio.schema.columns import Column, Kind
 from tcpio.schema.distinct import distinct
@@ -136,7 +136,7 @@ class _ArrowBase(ABC):
             case Kind.NUMBER | Kind.PORT:
                 return self._pa.array(np.ascontiguousarray(values))
 
-    def _addresses(self, values: npt.NDArray[np.uint64]) -> Array:
+    def _addresses(self, values: NDArray[np.uint64]) -> Array:
         first, number = distinct(values)
         texts = [to_text(row.tobytes()) for row in values[first]]
         return self._pa.DictionaryArray.from_arrays(number.astype(np.int32), texts)

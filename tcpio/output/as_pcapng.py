@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from tcpio.output.cells import Cells, constant, digits, is_ipv4, join, squeeze, table
 from tcpio.output.lines import Chunk, split, word_index
 from tcpio.output.times import ToWall
+from tcpio.schema.arrays import NDArray
 from tcpio.schema.batch import Batch, Counted, Lost, Mark
 from tcpio.schema.columns import COLUMNS, Column, Kind
 from tcpio.schema.distinct import distinct, pack
@@ -67,9 +67,9 @@ _TTL = 64
 _DONT_FRAGMENT = 0x4000
 _JUMBO = (TCP_PROTOCOL, 0, 0xC2, 4)
 
-Bytes: TypeAlias = npt.NDArray[np.uint8]
-Flags: TypeAlias = npt.NDArray[np.bool_]
-Numbers: TypeAlias = npt.NDArray[np.int64]
+Bytes: TypeAlias = NDArray[np.uint8]
+Flags: TypeAlias = NDArray[np.bool_]
+Numbers: TypeAlias = NDArray[np.int64]
 
 
 class PcapngFormat:
@@ -259,7 +259,7 @@ def _tcp_bytes(records: Records, thlen: Numbers) -> Bytes:
     return np.concatenate([_to_bytes(headers), options], axis=1)
 
 
-def _to_bytes(rows: npt.NDArray[np.void]) -> Bytes:
+def _to_bytes(rows: NDArray[np.void]) -> Bytes:
     return np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), -1)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
-import numpy.typing as npt
 
 from tcpio.filter.parse import parse_filter
 from tcpio.filter.pattern import ANY, ANY_PORT, IPV4, Filter, Network, Ports
@@ -14,6 +13,7 @@ from tcpio.output.cells import Cells, constant, squeeze
 from tcpio.output.report import FIGURES, Report, Setting, figure, in_order, in_pieces, part_text, time_text
 from tcpio.output.report_cells import Which, end_cells, is_known, labelled, masked, part_cells
 from tcpio.schema.address import V4_MAPPED, to_text
+from tcpio.schema.arrays import NDArray
 from tcpio.schema.bucket import TUPLE, Buckets, Part
 from tcpio.schema.counters import Counter
 from tcpio.schema.sums import Closed, Values
@@ -92,7 +92,7 @@ class TextReport:
         body = self._blocks(counters, rows, frozenset())
         yield squeeze([constant(f"\n{RULE}\n{title}\n{RULE}\n", 1), *body, constant("\n\n", 1)])
 
-    def closed(self, closed: Closed, times_ns: npt.NDArray[np.uint64]) -> Iterator[bytes]:
+    def closed(self, closed: Closed, times_ns: NDArray[np.uint64]) -> Iterator[bytes]:
         """Give the report of each socket that closed, in the order they did."""
         for at in in_pieces(np.arange(len(times_ns))):
             notes = masked(constant(_NOT_WHOLE, len(at)), closed.sockets["lifetime_ns"][at] == 0)

@@ -10,17 +10,17 @@ from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from tcpio.schema.address import V4_MAPPED, to_text, to_words
+from tcpio.schema.arrays import NDArray
 
-Cells: TypeAlias = npt.NDArray[np.uint8]
+Cells: TypeAlias = NDArray[np.uint8]
 """Shape (N, width), ASCII, zero bytes anywhere in a row."""
 
-Groups: TypeAlias = npt.NDArray[np.uint32]
+Groups: TypeAlias = NDArray[np.uint32]
 """Four characters in each."""
 
-Unsigned: TypeAlias = npt.NDArray[Any]
+Unsigned: TypeAlias = NDArray[Any]
 """Shape (N,), any unsigned dtype."""
 
 _SPACE = ord(" ")
@@ -142,18 +142,18 @@ def _all_ports(width: int) -> Cells:
     return pad(digits(np.arange(1 << 16, dtype=np.uint16)), width, is_left=True)
 
 
-def addresses(words: npt.NDArray[np.uint64], width: int) -> Cells:
+def addresses(words: NDArray[np.uint64], width: int) -> Cells:
     """Write addresses of shape (N, 2), as a record has them, aligned to the right."""
     return pad(_bare_addresses(np.ascontiguousarray(words)), width, is_left=False)
 
 
-def is_ipv4(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+def is_ipv4(words: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Tell which addresses of shape (N, 2) are v4-mapped."""
-    found: npt.NDArray[np.bool_] = (words[:, 0] == 0) & (words[:, 1] & _V4_MAPPED_MASK == _V4_MAPPED_WORD)
+    found: NDArray[np.bool_] = (words[:, 0] == 0) & (words[:, 1] & _V4_MAPPED_MASK == _V4_MAPPED_WORD)
     return found
 
 
-def _bare_addresses(words: npt.NDArray[np.uint64]) -> Cells:
+def _bare_addresses(words: NDArray[np.uint64]) -> Cells:
     ipv4 = is_ipv4(words)
     # The last four bytes of an address are those of IPv4.
     quads = words.view(np.uint8)[:, -4:]

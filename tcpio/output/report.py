@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from tcpio.filter.pattern import Filter
 from tcpio.output.cells import squeeze
 from tcpio.output.times import TimeCells
 from tcpio.schema.address import BITS, IPV4_BITS
+from tcpio.schema.arrays import NDArray
 from tcpio.schema.bucket import BUCKET, CLOSED, By, Part
 from tcpio.schema.counters import Counter
 from tcpio.schema.sums import Closed, Sums
 from tcpio.stream.audit import Audit
 
-Places: TypeAlias = npt.NDArray[np.intp]
+Places: TypeAlias = NDArray[np.intp]
 """Indices of buckets."""
 
 REPORT_FORMATS = {
@@ -99,17 +99,17 @@ class ReportFormat(Protocol):
     def report(self, report: Report) -> Iterable[bytes]:
         """Give all buckets, and what belongs to none."""
 
-    def closed(self, closed: Closed, times_ns: npt.NDArray[np.uint64]) -> Iterable[bytes]:
+    def closed(self, closed: Closed, times_ns: NDArray[np.uint64]) -> Iterable[bytes]:
         """Give sockets that closed, and when: ns since 1970."""
 
     def end(self) -> bytes:
         """Give what stands last."""
 
 
-def figure(closed: Closed, name: str, at: Places) -> npt.NDArray[np.int64]:
+def figure(closed: Closed, name: str, at: Places) -> NDArray[np.int64]:
     """Give one of FIGURES; 0 is not known."""
     values = closed.sockets[name][at].astype(np.int64)
-    result: npt.NDArray[np.int64] = np.where(values == _UNKNOWN, 0, values) if name == "min_rtt_us" else values
+    result: NDArray[np.int64] = np.where(values == _UNKNOWN, 0, values) if name == "min_rtt_us" else values
     return result
 
 

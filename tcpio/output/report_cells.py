@@ -4,13 +4,13 @@
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from tcpio.output.cells import Cells, addresses, constant, digits, join
 from tcpio.schema.address import BITS, IPV4_BITS, V4_MAPPED, to_words
+from tcpio.schema.arrays import NDArray
 from tcpio.schema.bucket import ADDRESSES, Buckets, Part
 
-Which: TypeAlias = npt.NDArray[np.bool_]
+Which: TypeAlias = NDArray[np.bool_]
 """Shape (N,): which rows."""
 
 _MAPPED_MASK = np.uint64(to_words(bytes(8) + b"\xff" * 4 + bytes(4))[1])
@@ -27,14 +27,14 @@ def masked(cells: Cells, which: Which) -> Cells:
     return result
 
 
-def integers(values: npt.NDArray[np.int64]) -> Cells:
+def integers(values: NDArray[np.int64]) -> Cells:
     """Write numbers, which may be negative, without leading zeros."""
     cells = digits(np.abs(values).astype(np.uint64))
     negative = values < 0
     return join([masked(constant("-", len(values)), negative), cells]) if negative.any() else cells
 
 
-def labelled(lead: str, values: npt.NDArray[np.int64], tail: str, *, has_zeros: bool) -> list[Cells]:
+def labelled(lead: str, values: NDArray[np.int64], tail: str, *, has_zeros: bool) -> list[Cells]:
     """Write numbers with text around each; nothing for what is 0, unless zeros are wanted."""
     which = np.ones(len(values), np.bool_) if has_zeros else values != 0
     if not which.any():

@@ -10,12 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from tcpio.filter.to_text import to_filter_text
 from tcpio.output.cells import Cells, constant, squeeze
 from tcpio.output.report import FIGURES, Report, Setting, figure, in_order, in_pieces, part_text, time_text
 from tcpio.output.report_cells import integers, labelled, part_cells
+from tcpio.schema.arrays import NDArray
 from tcpio.schema.bucket import ADDRESSES, Buckets, Part
 from tcpio.schema.counters import Counter
 from tcpio.schema.sums import Closed, Values
@@ -48,7 +48,7 @@ class RowReport(ABC):
 
     @abstractmethod
     def _rows(
-        self, kind: str, times: Cells, seconds: str, buckets: Buckets, values: Mapping[str, npt.NDArray[np.int64]]
+        self, kind: str, times: Cells, seconds: str, buckets: Buckets, values: Mapping[str, NDArray[np.int64]]
     ) -> list[Cells]:
         """Write a row for each bucket."""
 
@@ -63,7 +63,7 @@ class RowReport(ABC):
     def _key(self, counter: Counter) -> str:
         return f"{'~' * (counter in self._setting.doubts)}{counter.key}"
 
-    def _columns(self, counters: Sequence[Counter], values: Values) -> dict[str, npt.NDArray[np.int64]]:
+    def _columns(self, counters: Sequence[Counter], values: Values) -> dict[str, NDArray[np.int64]]:
         return {self._key(counter): values[:, column] for column, counter in enumerate(counters)}
 
     def report(self, report: Report) -> Iterator[bytes]:
@@ -88,7 +88,7 @@ class RowReport(ABC):
     def _shown(self, values: Mapping[str, int]) -> dict[str, int]:
         return {key: value for key, value in values.items() if value or self._setting.has_zeros}
 
-    def closed(self, closed: Closed, times_ns: npt.NDArray[np.uint64]) -> Iterator[bytes]:
+    def closed(self, closed: Closed, times_ns: NDArray[np.uint64]) -> Iterator[bytes]:
         """Give the sockets that closed, in the order they did."""
         for at in in_pieces(np.arange(len(times_ns))):
             values = {name: figure(closed, name, at) for name in FIGURES}
@@ -116,7 +116,7 @@ class JsonReport(RowReport):
         return _dump(about)
 
     def _rows(
-        self, kind: str, times: Cells, seconds: str, buckets: Buckets, values: Mapping[str, npt.NDArray[np.int64]]
+        self, kind: str, times: Cells, seconds: str, buckets: Buckets, values: Mapping[str, NDArray[np.int64]]
     ) -> list[Cells]:
         count = len(buckets)
         row = [constant(f'{{"kind":"{kind}","time":"', count), times]
@@ -146,7 +146,7 @@ class CsvReport(RowReport):
         return (",".join(("kind", "time", "seconds", *self._setting.names, *self._names)) + "\n").encode()
 
     def _rows(
-        self, kind: str, times: Cells, seconds: str, buckets: Buckets, values: Mapping[str, npt.NDArray[np.int64]]
+        self, kind: str, times: Cells, seconds: str, buckets: Buckets, values: Mapping[str, NDArray[np.int64]]
     ) -> list[Cells]:
         count = len(buckets)
         row = [constant(f"{kind},", count), times, constant(f",{seconds}", count)]

@@ -7,15 +7,15 @@ from datetime import datetime, tzinfo
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from tcpio.errors import UsageError
 from tcpio.output.cells import Cells, constant, digits, fixed_digits, pad, put_digits, table
+from tcpio.schema.arrays import NDArray
 
-ToWall: TypeAlias = Callable[[npt.NDArray[np.uint64]], npt.NDArray[np.int64]]
+ToWall: TypeAlias = Callable[[NDArray[np.uint64]], NDArray[np.int64]]
 """From CLOCK_MONOTONIC to ns since 1970."""
 
-TimeCells: TypeAlias = Callable[[npt.NDArray[np.uint64]], Cells]
+TimeCells: TypeAlias = Callable[[NDArray[np.uint64]], Cells]
 """From a record's ts_ns, shape (N,), to text; called once for each record that is written, in their order."""
 
 
@@ -79,12 +79,12 @@ def make_time(name: str, zone: tzinfo, to_wall: ToWall, start_ns: int) -> TimeFo
     return TimeFormat(writers[name], width, to_wall)
 
 
-def _split(wall_ns: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _split(wall_ns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     seconds = wall_ns // _SECOND_NS
     return seconds, wall_ns - seconds * _SECOND_NS
 
 
-def _iso(wall_ns: npt.NDArray[np.int64], zone: tzinfo) -> Cells:
+def _iso(wall_ns: NDArray[np.int64], zone: tzinfo) -> Cells:
     seconds, ns = _split(wall_ns)
     # Neighbours mostly share their second.
     firsts = np.flatnonzero(np.diff(seconds, prepend=seconds[:1] - 1))
@@ -97,13 +97,13 @@ def _iso(wall_ns: npt.NDArray[np.int64], zone: tzinfo) -> Cells:
     return cells
 
 
-def _epoch(wall_ns: npt.NDArray[np.int64]) -> Cells:
+def _epoch(wall_ns: NDArray[np.int64]) -> Cells:
     seconds, ns = _split(wall_ns)
     parts = (digits(_unsigned(seconds)), constant(".", len(ns)), fixed_digits(_unsigned(ns), _NS_DIGITS))
     return np.concatenate(parts, axis=1)
 
 
-def _signed(ns: npt.NDArray[np.int64]) -> Cells:
+def _signed(ns: NDArray[np.int64]) -> Cells:
     seconds, rest = _split(np.abs(ns))
     sign = table(["", "-"])[(ns < 0).astype(np.intp)]
     whole = pad(np.concatenate((sign, digits(_unsigned(seconds))), axis=1), _SECONDS_WIDTH, is_left=False)
@@ -115,7 +115,7 @@ class _Delta:
     def __init__(self, start_ns: int) -> None:
         self._before = start_ns
 
-    def __call__(self, ts_ns: npt.NDArray[np.uint64]) -> Cells:
+    def __call__(self, ts_ns: NDArray[np.uint64]) -> Cells:
         times = ts_ns.astype(np.int64)
         differences = np.diff(times, prepend=self._before)
         if len(times):
@@ -123,5 +123,5 @@ class _Delta:
         return _signed(differences)
 
 
-def _unsigned(values: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+def _unsigned(values: NDArray[np.int64]) -> NDArray[np.uint64]:
     return values.astype(np.uint64)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from tcpio.errors import UsageError
 from tcpio.schema.address import BITS, IPV4_BITS
+from tcpio.schema.arrays import NDArray
 from tcpio.schema.c_header import read_header
 from tcpio.schema.layout import to_dtype
 
@@ -20,7 +20,7 @@ BUCKET = to_dtype(_STRUCTS["tcp_bucket"], "tcp_bucket")
 CLOSED = to_dtype(_STRUCTS["tcp_closed"], "tcp_closed")
 """dtype of a socket that closed, 104 bytes: the members of its bucket, then the kernel's figures of its life."""
 
-Buckets: TypeAlias = npt.NDArray[np.void]
+Buckets: TypeAlias = NDArray[np.void]
 """Shape (N,), dtype BUCKET."""
 
 ADDRESSES = ("laddr", "raddr")

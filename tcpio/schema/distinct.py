@@ -6,12 +6,12 @@ from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from tcpio.schema.arrays import NDArray
 from tcpio.schema.record import Records
 
-Words: TypeAlias = npt.NDArray[np.uint64]
-Indices: TypeAlias = npt.NDArray[np.intp]
+Words: TypeAlias = NDArray[np.uint64]
+Indices: TypeAlias = NDArray[np.intp]
 
 # Odd numbers without a pattern, fixed so that the same rows always take the same way: the fractional parts of the
 # square roots of the first primes, times 2**64. A row of more words uses them again.
@@ -100,7 +100,7 @@ def _slots(rows: Words, salt: int) -> Indices:
     return mixed.view(np.int64).astype(np.intp, copy=False)
 
 
-def _differ(rows: Words, leader: Indices) -> npt.NDArray[np.bool_]:
+def _differ(rows: Words, leader: Indices) -> NDArray[np.bool_]:
     differ = np.zeros(len(rows), np.bool_)
     for column in rows.T:
         differ |= column != column[leader]

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from tcpio.schema.arrays import NDArray
 from tcpio.schema.bucket import Buckets
 from tcpio.schema.counters import Counter
 
-Values: TypeAlias = npt.NDArray[np.int64]
+Values: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from tcpio.errors import UsageError
+from tcpio.schema.arrays import NDArray
 from tcpio.schema.distinct import distinct, pack
 from tcpio.schema.flags import FLAGS
 from tcpio.schema.record import RECEIVE, RECORD, SEND, Records, take
 
-Amounts: TypeAlias = npt.NDArray[Any]
+Amounts: TypeAlias = NDArray[Any]
 """Shape (N,): what each record adds."""
 
 TUPLE = ("laddr", "lport", "raddr", "rport")
@@ -127,7 +127,7 @@ class Derived:
         if lacking:
             self._sums = np.concatenate([self._sums, np.zeros((lacking, len(MEASURES)), np.int64)])
 
-    def result(self) -> tuple[Records, npt.NDArray[np.int64]]:
+    def result(self) -> tuple[Records, NDArray[np.int64]]:
         """Give a record of each group, and its sums, shape (G, measures); those with most bytes first."""
         groups = np.concatenate(self._firsts) if self._firsts else np.empty(0, RECORD)
         names = [measure.name for measure in MEASURES]

@@ -8,16 +8,16 @@ from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from tcpio.schema.address import from_text, to_words
+from tcpio.schema.arrays import NDArray
 from tcpio.schema.batch import LAST_NS
 from tcpio.schema.columns import COLUMNS, Column, Kind
 from tcpio.schema.distinct import distinct
 from tcpio.schema.record import RECEIVE, RECORD, Records
 
-Bytes: TypeAlias = npt.NDArray[np.uint8]
-Places: TypeAlias = npt.NDArray[np.int64]
+Bytes: TypeAlias = NDArray[np.uint8]
+Places: TypeAlias = NDArray[np.int64]
 
 WIDEST = 64
 """Characters that a value has at most."""
@@ -109,7 +109,7 @@ def _fill(records: Records, column: Column, cells: Bytes, *, has_direction: bool
                 records["dir"][is_nothing] = RECEIVE
 
 
-def _numbers(cells: Bytes, column: Column, most: int) -> npt.NDArray[np.uint64]:
+def _numbers(cells: Bytes, column: Column, most: int) -> NDArray[np.uint64]:
     values = np.where(cells == 0, 0, cells - np.uint8(_ZERO))
     is_bad = (values > 9).any(axis=1) | (cells[:, -1] == 0)  # noqa: PLR2004  digits
     if values.shape[1] > _MOST_DIGITS:
@@ -124,7 +124,7 @@ def _numbers(cells: Bytes, column: Column, most: int) -> npt.NDArray[np.uint64]:
     return numbers
 
 
-def _times(cells: Bytes, column: Column) -> npt.NDArray[np.int64]:
+def _times(cells: Bytes, column: Column) -> NDArray[np.int64]:
     # Seconds are parsed where they differ, and what is behind their point for all rows at once.
     point = int(np.argmax(cells[0] == ord(".")))
     behind = point + 1 + _NS_DIGITS
@@ -134,13 +134,13 @@ def _times(cells: Bytes, column: Column) -> npt.NDArray[np.int64]:
     whole = np.concatenate([cells[:, :point], cells[:, behind:]], axis=1)
     try:
         ns = _numbers(cells[:, point + 1 : behind], column, _SECOND_NS)
-        seconds: npt.NDArray[np.int64] = _each_text(whole, column, _parse_seconds, np.dtype(np.int64))
+        seconds: NDArray[np.int64] = _each_text(whole, column, _parse_seconds, np.dtype(np.int64))
     except BadValueError as error:
         raise _bad(cells, error.row, column) from error
     return seconds * _SECOND_NS + ns.astype(np.int64)
 
 
-def _each_text(cells: Bytes, column: Column, parse: Callable[[str], object], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def _each_text(cells: Bytes, column: Column, parse: Callable[[str], object], dtype: np.dtype[Any]) -> NDArray[Any]:
     # Each text that there is, once.
     width = -cells.shape[1] % 8
     words = np.concatenate([np.zeros((len(cells), width), np.uint8), cells], axis=1).view(np.uint64)
@@ -154,7 +154,7 @@ def _each_text(cells: Bytes, column: Column, parse: Callable[[str], object], dty
             rows.append(row)
     if rows:
         raise _bad(cells, min(rows), column)
-    found: npt.NDArray[Any] = values[number]
+    found: NDArray[Any] = values[number]
     return found
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from tcpio.errors import RecordingError
+from tcpio.schema.arrays import NDArray
 from tcpio.stream.agreement import Agreement
 from tcpio.stream.dialects import Dialect, add_host, find_dialect, has_relative_time, is_mark, read_header
 from tcpio.stream.lines import Integers, Lines, Text, gather
@@ -55,7 +55,7 @@ class _Block:
     starts: Integers
     ends: Integers
     keys: Integers
-    is_timed: npt.NDArray[np.bool_]
+    is_timed: NDArray[np.bool_]
     leads: Integers
 
     def first(self, count: int) -> "_Block":
@@ -193,7 +193,7 @@ class Input:
         following = np.append(block.keys[timed], self._last_key or 0)
         return following[np.searchsorted(timed, np.arange(count))]
 
-    def _compose(self, block: _Block, keys: Integers, leads: Integers, kept: npt.NDArray[np.intp]) -> Lines:
+    def _compose(self, block: _Block, keys: Integers, leads: Integers, kept: NDArray[np.intp]) -> Lines:
         lengths = block.ends + 1 - block.starts
         if len(kept) == len(keys) and not self._host:
             return Lines(keys, lengths, block.text[: block.ends[-1] + 1])

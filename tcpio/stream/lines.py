@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-Text: TypeAlias = npt.NDArray[np.uint8]
+from tcpio.schema.arrays import NDArray
+
+Text: TypeAlias = NDArray[np.uint8]
 """Shape (bytes,)."""
 
-Integers: TypeAlias = npt.NDArray[np.int64]
+Integers: TypeAlias = NDArray[np.int64]
 
 _SLICE = 8192  # lines gathered at once: what is made of them stays in the CPU's cache
 _WASTE = 4  # times the text: how much longer the longest line of a slice may make it
@@ -47,7 +48,7 @@ class Lines:
         order = np.argsort(self.keys, kind="stable")
         return Lines(self.keys[order], self.lengths[order], np.concatenate(list(self.gather(order))))
 
-    def gather(self, order: npt.NDArray[np.intp]) -> Iterator[Text]:
+    def gather(self, order: NDArray[np.intp]) -> Iterator[Text]:
         """Give the text of these lines, piece by piece."""
         return gather(self.text, (np.cumsum(self.lengths) - self.lengths)[order], self.lengths[order])
 
@@ -111,7 +112,7 @@ def _gather(text: Text, starts: Integers, lengths: Integers) -> Text:
     return gathered[:total]
 
 
-def items(text: Text, width: int) -> npt.NDArray[np.void]:
+def items(text: Text, width: int) -> NDArray[np.void]:
     """Give the ``width`` bytes that begin at each place of a text, as one item; they overlap."""
     return np.ndarray((max(len(text) - width + 1, 0),), f"V{width}", text.data, strides=(1,))
 

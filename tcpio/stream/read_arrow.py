@@ -8,10 +8,10 @@ from io import BufferedIOBase
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tcpio.errors import RecordingError
 from tcpio.schema.address import from_text, to_words
+from tcpio.schema.arrays import NDArray
 from tcpio.schema.batch import Batch, ClockStep, Lost, Mark, is_possible, read_mark
 from tcpio.schema.columns import COLUMNS, EVERY, Column, Kind
 from tcpio.schema.pyarrow import import_pyarrow
@@ -187,7 +187,7 @@ def to_batch(pa: Array, fields: Mapping[str, Array], count: int, row: int, *, ha
     Raises:
         FAILURES: A value is such that a column cannot have it.
     """
-    members: dict[str, npt.NDArray[Any]] = {}
+    members: dict[str, NDArray[Any]] = {}
     members["ts_ns"] = _times(pa, fields) if has_times else np.arange(row, row + count)
     is_mark = np.zeros(count, np.bool_)
     for name in (LOST, CLOCK_STEP, COUNTED):
@@ -207,7 +207,7 @@ def to_batch(pa: Array, fields: Mapping[str, Array], count: int, row: int, *, ha
     return Batch(records[~is_mark], marks)
 
 
-def _to_records(members: Mapping[str, npt.NDArray[Any]], count: int) -> Records:
+def _to_records(members: Mapping[str, NDArray[Any]], count: int) -> Records:
     records = np.zeros(count, RECORD)
     columns = [(opaque(records, name), values) for name, values in members.items()]
     for at in range(0, count, _AT_ONCE):
@@ -227,15 +227,15 @@ def _to_mark(fields: Mapping[str, Array], at: int, ts_ns: int, cpu: int) -> Mark
     return ClockStep(ts_ns, int(fields[CLOCK_STEP][at].as_py()), is_followed=is_followed)
 
 
-def _times(pa: Array, fields: Mapping[str, Array]) -> npt.NDArray[np.int64]:
+def _times(pa: Array, fields: Mapping[str, Array]) -> NDArray[np.int64]:
     times = fields["ts_ns"] if "ts_ns" in fields else fields["time"].cast(pa.timestamp("ns", "UTC")).cast(pa.int64())
-    found: npt.NDArray[np.int64] = _numbers(times, pa.int64())
+    found: NDArray[np.int64] = _numbers(times, pa.int64())
     if (found < 0).any():
         raise ValueError("a time before 1970")
     return found
 
 
-def _to_members(pa: Array, column: Column, array: Array, *, has_direction: bool) -> dict[str, npt.NDArray[Any]]:
+def _to_members(pa: Array, column: Column, array: Array, *, has_direction: bool) -> dict[str, NDArray[Any]]:
     # The record's members that a column tells of.
     source = column.source
     if column.kind is Kind.ADDRESS:
@@ -253,13 +253,13 @@ def _to_members(pa: Array, column: Column, array: Array, *, has_direction: bool)
     return members
 
 
-def _numbers(array: Array, wanted: Array) -> npt.NDArray[Any]:
+def _numbers(array: Array, wanted: Array) -> NDArray[Any]:
     found = array if array.type == wanted else array.cast(wanted)
-    numbers: npt.NDArray[Any] = (found.fill_null(0) if found.null_count else found).to_numpy(zero_copy_only=False)
+    numbers: NDArray[Any] = (found.fill_null(0) if found.null_count else found).to_numpy(zero_copy_only=False)
     return numbers
 
 
-def _each(array: Array, parse: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:  # noqa: ANN401
+def _each(array: Array, parse: Any, dtype: np.dtype[Any]) -> NDArray[Any]:  # noqa: ANN401
     # Each text that there is, once; the last is for where there is none. An address is one opaque item of 16 bytes.
     encoded = array if hasattr(array, "dictionary") else array.dictionary_encode()
     texts: Sequence[str | None] = encoded.dictionary.to_pylist()
@@ -269,7 +269,7 @@ def _each(array: Array, parse: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:  
             values[at] = parse(text)
     indices = encoded.indices.fill_null(len(texts)) if encoded.indices.null_count else encoded.indices
     items = values.view(f"V{dtype.itemsize}")[:, 0] if dtype.shape else values
-    found: npt.NDArray[Any] = items.take(indices.to_numpy(zero_copy_only=False))
+    found: NDArray[Any] = items.take(indices.to_numpy(zero_copy_only=False))
     return found
 
 

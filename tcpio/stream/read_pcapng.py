@@ -8,10 +8,10 @@ from io import BufferedIOBase
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from tcpio.errors import RecordingError
 from tcpio.schema.address import V4_MAPPED
+from tcpio.schema.arrays import NDArray
 from tcpio.schema.batch import LAST_NS, Batch, parse_mark
 from tcpio.schema.columns import COLUMNS, EVERY
 from tcpio.schema.distinct import distinct
@@ -56,8 +56,8 @@ _FOUR = 4
 _FACTS = ("version", "host", "kernel", "rung", "filter")
 _COMMENTED = {column.name: column for column in COLUMNS}
 
-Bytes: TypeAlias = npt.NDArray[np.uint8]
-Places: TypeAlias = npt.NDArray[np.int64]
+Bytes: TypeAlias = NDArray[np.uint8]
+Places: TypeAlias = NDArray[np.int64]
 
 
 class _DamagedError(ValueError):
@@ -234,7 +234,7 @@ def _to_records(interfaces: list[int], text: Bytes, starts: Places, ends: Places
     return records
 
 
-def _require(is_good: npt.NDArray[np.bool_], message: str) -> None:
+def _require(is_good: NDArray[np.bool_], message: str) -> None:
     if not is_good.all():
         raise _DamagedError(message, int(np.argmin(is_good)))
 
@@ -279,7 +279,7 @@ def _fill_packet(records: Records, text: Bytes, places: Places, caught: Places, 
     records["bytes"], records["thlen"] = payload, np.minimum(thlen, TCP_MOST)
 
 
-def _addresses(is_ipv4: npt.NDArray[np.bool_], four: Bytes, sixteen: Bytes) -> npt.NDArray[np.uint64]:
+def _addresses(is_ipv4: NDArray[np.bool_], four: Bytes, sixteen: Bytes) -> NDArray[np.uint64]:
     mapped = np.concatenate([np.tile(np.frombuffer(V4_MAPPED, np.uint8), (len(four), 1)), four], axis=1)
     chosen = np.where(is_ipv4[:, np.newaxis], mapped, sixteen)
     return np.ascontiguousarray(chosen).view(np.uint64)

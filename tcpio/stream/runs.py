@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tcpio.errors import OutputError
+from tcpio.schema.arrays import NDArray
 from tcpio.stream.lines import Integers, Lines, Text, is_sorted
 from tcpio.stream.merge import merge
 
@@ -107,7 +107,7 @@ class Runs:
             for text in lines.gather(order):
                 self._write(text)
 
-    def _write(self, values: npt.NDArray[Any]) -> None:
+    def _write(self, values: NDArray[Any]) -> None:
         left = values.data.cast("B")
         self._end += len(left)
         while left:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from tcpio.schema.arrays import NDArray
 from tcpio.stream.lines import Integers, Text, windows
 
-Words: TypeAlias = npt.NDArray[np.uint64]
+Words: TypeAlias = NDArray[np.uint64]
 """Shape (F, N): what eight digits each say."""
 
 _MOST_LAYOUTS = 32
@@ -45,11 +45,11 @@ class Stamp:
     width: int
     digits: tuple[int, ...]
     marks: tuple[tuple[int, bytes], ...]
-    to_ns: Callable[[Words], tuple[Integers, npt.NDArray[np.bool_]]]
+    to_ns: Callable[[Words], tuple[Integers, NDArray[np.bool_]]]
     minus: int | None = None
 
 
-def _iso_ns(words: Words) -> tuple[Integers, npt.NDArray[np.bool_]]:
+def _iso_ns(words: Words) -> tuple[Integers, NDArray[np.bool_]]:
     # YYYYMMDD, hhmmss and the offset's hours, its minutes and the first six digits of the fraction, its last eight.
     date, clock, mixed, fraction = words
     days, is_date = _to_days(_if_alike(date))
@@ -63,7 +63,7 @@ def _iso_ns(words: Words) -> tuple[Integers, npt.NDArray[np.bool_]]:
     return seconds * _SECOND_NS + (mixed // 100_000 * 100_000_000 + fraction).astype(np.int64), is_date & is_time
 
 
-def _to_days(date: Words) -> tuple[Integers, npt.NDArray[np.bool_]]:
+def _to_days(date: Words) -> tuple[Integers, NDArray[np.bool_]]:
     # From YYYYMMDD to days since 1970.
     months, day = _split(date, 100)
     year, month = _split(months, 100)
@@ -85,7 +85,7 @@ def _split(values: Words, by: int) -> tuple[Words, Words]:
     return higher, values - higher * divisor
 
 
-def _epoch_ns(words: Words) -> tuple[Integers, npt.NDArray[np.bool_]]:
+def _epoch_ns(words: Words) -> tuple[Integers, NDArray[np.bool_]]:
     # Eight digits of the seconds, two more and six of the fraction, its last eight.
     high, mixed, fraction = words
     low, mixed = _split(mixed, 1_000_000)
@@ -95,7 +95,7 @@ def _epoch_ns(words: Words) -> tuple[Integers, npt.NDArray[np.bool_]]:
     return ns.astype(np.int64), fits
 
 
-def _count_ns(words: Words) -> tuple[Integers, npt.NDArray[np.bool_]]:
+def _count_ns(words: Words) -> tuple[Integers, NDArray[np.bool_]]:
     # The first eight of nineteen digits, the next eight, the last eight.
     high, middle, low = words
     ns = high * 100_000_000_000 + middle // 100_000 * 100_000_000 + low
@@ -153,7 +153,7 @@ class Found:
     """
 
     keys: Integers
-    is_timed: npt.NDArray[np.bool_]
+    is_timed: NDArray[np.bool_]
     lead: Integers
 
 
@@ -174,7 +174,7 @@ class Stamps:
         count = len(starts)
         found = Found(np.zeros(count, np.int64), np.zeros(count, np.bool_), np.zeros(count, np.int64))
         lines = _Lines(text, starts, ends)
-        left: npt.NDArray[np.intp] = np.arange(count)
+        left: NDArray[np.intp] = np.arange(count)
         for layout in self._layouts:
             left = _read(layout, left, lines, found)
         while len(left):
@@ -198,7 +198,7 @@ class _Lines:
     ends: Integers
 
 
-def _read(layout: Layout, which: npt.NDArray[np.intp], lines: _Lines, found: Found) -> npt.NDArray[np.intp]:
+def _read(layout: Layout, which: NDArray[np.intp], lines: _Lines, found: Found) -> NDArray[np.intp]:
     # Note the times of those lines that have one there, and give the others.
     stamp = layout.stamp
     first = lines.starts[which] + layout.offset
@@ -229,11 +229,11 @@ def _offset_ns(words: Words) -> Integers:
     return seconds.astype(np.int64) * _SECOND_NS
 
 
-def _is_digit(characters: Text) -> npt.NDArray[np.bool_]:
+def _is_digit(characters: Text) -> NDArray[np.bool_]:
     return characters - np.uint8(ord("0")) < 10  # noqa: PLR2004
 
 
-def _to_words(digits: Text) -> tuple[Words, npt.NDArray[np.bool_]]:
+def _to_words(digits: Text) -> tuple[Words, NDArray[np.bool_]]:
     # Eight digits at once, as one word: neighbours are added up in pairs, then pairs of pairs, then those.
     words = digits.view("<u8").T.astype(np.uint64, order="C")
     high = np.uint64(0x8080808080808080)
