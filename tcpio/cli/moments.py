@@ -23,13 +23,13 @@ def check_moment(option: str, text: str) -> None:
     to_wall_ns(option, text, timezone.utc, 0)
 
 
-def to_wall_ns(option: str, text: str, zone: tzinfo, first_ns: int) -> int:
+def to_wall_ns(option: str, text: str, zone: tzinfo | None, first_ns: int) -> int:
     """Give the moment, ns since 1970.
 
     Args:
         option: For messages.
         text: A time of day, which is on the day of the first segment; a date, with a time or without; or how long ago.
-        zone: Of what names none.
+        zone: Of what names none; None is the local one.
         first_ns: Wall time of the first segment.
 
     Raises:
@@ -40,9 +40,9 @@ def to_wall_ns(option: str, text: str, zone: tzinfo, first_ns: int) -> int:
             ns = int(ago[1]) * _SECOND_NS + int((ago[2] or "0").ljust(9, "0"))
             return time.time_ns() - ns * _UNITS[ago[3]]
         raise _bad(option, text)
-    from dateutil import parser  # noqa: PLC0415  not everyone asks for times, and it takes a while to import
+    from dateutil import parser, tz  # noqa: PLC0415  not everyone asks for times, and it takes a while to import
 
-    day = (_BEGIN + timedelta(seconds=first_ns // _SECOND_NS)).astimezone(zone)
+    day = (_BEGIN + timedelta(seconds=first_ns // _SECOND_NS)).astimezone(zone or tz.tzlocal())
     try:
         found = parser.parse(text[:_LONGEST], default=day.replace(hour=0, minute=0, second=0, microsecond=0))
         since = found - _BEGIN

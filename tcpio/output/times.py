@@ -3,7 +3,7 @@
 
 import struct
 from collections.abc import Callable
-from datetime import datetime, tzinfo
+from datetime import datetime, timezone, tzinfo
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -40,16 +40,18 @@ _NS_AT = len("2026-11-21T22:16:18.")
 _SECONDS_WIDTH = 7  # of the formats that begin at 0: 115 days in one width
 
 
-def find_zone(name: str) -> tzinfo:
-    """Find a time zone; empty is the local one.
+def find_zone(name: str) -> tzinfo | None:
+    """Find a time zone; empty is the local one, which is None as in ``datetime.astimezone()``.
 
     Raises:
         UsageError: There is none of this name.
     """
-    from dateutil import tz  # noqa: PLC0415  not everyone asks for times, and it takes a while to import
+    if not name:
+        return None
+    from dateutil import tz  # noqa: PLC0415  few name a zone, and it takes a while to import
 
     try:
-        zone = tz.gettz(name) if name else tz.tzlocal()
+        zone = tz.gettz(name)
     except (OSError, ValueError, struct.error):  # a path to what is no zone, or a damaged one
         zone = None
     if zone is None:
@@ -59,12 +61,12 @@ def find_zone(name: str) -> tzinfo:
     return zone
 
 
-def make_time(name: str, zone: tzinfo, to_wall: ToWall, start_ns: int) -> TimeFormat:
+def make_time(name: str, zone: tzinfo | None, to_wall: ToWall, start_ns: int) -> TimeFormat:
     """Give a format.
 
     Args:
         name: A key of TIME_FORMATS (tcpio/schema/time_formats.py).
-        zone: For ``iso``.
+        zone: For ``iso``; see find_zone().
         to_wall: For ``iso`` and ``epoch``.
         start_ns: CLOCK_MONOTONIC when tracing began, for ``since`` and ``delta``.
     """
@@ -84,11 +86,11 @@ def _split(wall_ns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.in
     return seconds, wall_ns - seconds * _SECOND_NS
 
 
-def _iso(wall_ns: NDArray[np.int64], zone: tzinfo) -> Cells:
+def _iso(wall_ns: NDArray[np.int64], zone: tzinfo | None) -> Cells:
     seconds, ns = _split(wall_ns)
     # Neighbours mostly share their second.
     firsts = np.flatnonzero(np.diff(seconds, prepend=seconds[:1] - 1))
-    moments = [datetime.fromtimestamp(second, zone) for second in seconds[firsts].tolist()]
+    moments = [datetime.fromtimestamp(second, timezone.utc).astimezone(zone) for second in seconds[firsts].tolist()]
     if not moments:
         return constant("", 0)
     texts = table([moment.strftime(f"%Y-%m-%dT%H:%M:%S.{_NO_NS}") + moment.isoformat()[19:] for moment in moments])

@@ -2,7 +2,10 @@
 """What all unit tests share: they are judged by what they find, not by how long it takes or what is tried in vain."""
 
 import os
+import time
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tcpio.kernel.cache import VARIABLE
@@ -13,3 +16,13 @@ _UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 settings.register_profile("tcpio", deadline=None, suppress_health_check=_UNHURRIED)
 settings.load_profile("tcpio")
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The local time zone."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        yield
+    time.tzset()

@@ -31,6 +31,13 @@ def test_a_moment_is_of_the_day_of_the_first_segment_and_in_the_zone(text: str, 
     assert expected == to_wall_ns("--since", text, ZONE, FIRST_NS)
 
 
+@pytest.mark.usefixtures("berlin")
+def test_a_moment_is_in_the_local_zone_where_none_is_named() -> None:
+    summer = datetime(2026, 7, 1, 10, 32, tzinfo=timezone(timedelta(hours=2))).timestamp()
+
+    assert int(summer) * SECOND == to_wall_ns("--since", "2026-07-01 10:32", None, FIRST_NS)
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("-5min", 300), ("-5 min", 300), ("-90s", 90), ("-1.5h", 5400), ("-2d", 172800), ("-0.25S", 0.25)],
