@@ -597,13 +597,18 @@ static __always_inline int on_net_dev_queue(void *ctx, struct sk_buff *skb)
 {
 	struct tcp_record r = {};
 	struct sender sender;
+	struct net_device *dev;
+	struct sock *sk;
 	const u8 *ip;
 	int is_wanted;
 
 	LOOK_AT(buff, skb);
 	if (buff->skb_iif)
 		return 0;
-	begin(&r, TCP_DIR_SEND, read_dev_netns(buff->dev));
+	/* Read once: for each pointer, on each way to where it is read, the verifier searches all types for some names. */
+	dev = buff->dev;
+	sk = buff->sk;
+	begin(&r, TCP_DIR_SEND, read_dev_netns(dev));
 	ip = buff->head + buff->network_header;
 	if (!read_packet(&r, TCP_DIR_SEND, buff->protocol, ip, buff->len - (ip - buff->data)))
 		return 0;
@@ -614,8 +619,8 @@ static __always_inline int on_net_dev_queue(void *ctx, struct sk_buff *skb)
 	is_wanted = TCPIO_WANTED(&r);
 	if (!is_wanted && r.bytes)
 		return 0;
-	sender = read_sender(buff->sk);
-	if (is_seen_above(&r, buff->dev, &sender) || !is_wanted)
+	sender = read_sender(sk);
+	if (is_seen_above(&r, dev, &sender) || !is_wanted)
 		return 0;
 	set_segs(&r, buff);
 	set_sender(&r, &sender);
