@@ -2,6 +2,7 @@
 """The command line: finds the command, and is the one place where errors are printed."""
 
 import argparse
+import gc
 import importlib
 import os
 import re
@@ -34,6 +35,10 @@ COMMANDS = {
 }
 """What each does. The first is what is done when none is named."""
 
+_NEW_OBJECTS = 50_000
+"""How many before Python's collector looks for cycles. After each 700, its default, takes 1/14 of a start, to look
+through what was imported; what runs then makes none."""
+
 RUNS_PROGRAMS = ("summary",)
 """Those that take ``-- COMMAND``; for the others what is behind ``--`` are filters."""
 
@@ -56,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     import sys  # noqa: PLC0415  only here, so that nothing else can exit
 
+    gc.set_threshold(_NEW_OBJECTS)
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         name, rest = (arguments[0], arguments[1:]) if arguments and arguments[0] in COMMANDS else (DEFAULT, arguments)
