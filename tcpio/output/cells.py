@@ -33,8 +33,8 @@ _GROUP_VALUES = 10**_GROUP
 
 def _digit_tables() -> tuple[Groups, Groups, Groups]:
     # Four digits of each number below 10 000, as one u32: with leading zeros, with nothing in their place, with blanks.
-    values = np.arange(_GROUP_VALUES)[:, np.newaxis]
-    powers = 10 ** np.arange(_GROUP - 1, -1, -1)
+    values = np.arange(_GROUP_VALUES, dtype=np.uint16)[:, np.newaxis]
+    powers = 10 ** np.arange(_GROUP - 1, -1, -1, dtype=np.uint16)
     full = (values // powers % 10 + _ZERO).astype(np.uint8)
     bare = np.where(values >= powers, full, 0).astype(np.uint8)
     blank = np.where(values >= powers, full, _SPACE).astype(np.uint8)
