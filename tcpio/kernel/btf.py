@@ -2,6 +2,7 @@
 """Read the kernel's own description of its types (Documentation/bpf/btf.rst)."""
 
 import struct
+from array import array
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -70,7 +71,7 @@ class Btf:
             magic, _, _, header_length, types, types_length, strings, strings_length = struct.unpack_from(_HEADER, data)
             _check_magic(magic)
             start = header_length + types
-            self._words = memoryview(data)[start : start + types_length].cast("I")
+            self._words = array("I", data[start : start + types_length])
             start = header_length + strings
             self._strings = data[start : start + strings_length]
             offsets = {self._strings.find(f"\0{name}\0".encode()) + 1: name for name in names}
@@ -91,7 +92,7 @@ class Btf:
     def _walk(self, name_offsets: Iterable[int]) -> tuple[list[int], list[int]]:
         # Where each type starts, by id (0 is void, and is nowhere), and where those with the given names do.
         # The one loop over all types: kept to what it must do.
-        words = self._words
+        words, fixed, items = self._words, _FIXED_WORDS, _ITEM_WORDS
         wanted = frozenset(name_offsets)
         starts, named = [-1], []
         append = starts.append
@@ -101,7 +102,8 @@ class Btf:
             if words[at] in wanted:
                 named.append(at)
             info = words[at + 1]
-            at += _FIXED_WORDS[info >> 24 & 31] + _ITEM_WORDS[info >> 24 & 31] * (info & 0xFFFF)
+            kind = info >> 24 & 31
+            at += fixed[kind] + items[kind] * (info & 0xFFFF)
         return starts, named
 
     def _kind(self, start: int) -> int:
