@@ -30,7 +30,7 @@ _STATUS = Path("/proc/self/status")
 # include/uapi/linux/capability.h
 _CAP_SYS_ADMIN, _CAP_PERFMON, _CAP_BPF = 21, 38, 39
 
-_TWIN = rb" (%s(?:\.(?:part|isra|constprop)\.\d+)+)\s"  # as GCC names them
+_TWIN = re.compile(rb"\.(?:part|isra|constprop)\.\d+(?=\s)")  # how the names end that GCC gives them
 
 _RUN_AS_ROOT = "run as root, or with CAP_BPF and CAP_PERFMON"
 
@@ -127,8 +127,11 @@ def read_twins() -> dict[str, tuple[str, ...]]:
         symbols = SYMBOLS.read_bytes()
     except OSError:
         return {}
-    found = {name: re.findall(_TWIN % name.encode(), symbols) for name in PARAMETERS if f" {name}.".encode() in symbols}
-    return {name: tuple(twin.decode() for twin in dict.fromkeys(twins)) for name, twins in found.items() if twins}
+    found: dict[str, dict[str, None]] = {}
+    for end in _TWIN.finditer(symbols):
+        twin = symbols[symbols.rfind(b" ", 0, end.start()) + 1 : end.end()].decode()
+        found.setdefault(twin.partition(".")[0], {})[twin] = None
+    return {name: tuple(found[name]) for name in PARAMETERS if name in found}
 
 
 def _ask_program(btf: Btf, hook: Hook) -> Verdict:
