@@ -5,7 +5,9 @@ Nothing is decided by a kernel's version: each row asks. An answer has three val
 permitted has no answer.
 """
 
+import contextlib
 import errno
+import json
 import os
 import re
 from collections.abc import Callable
@@ -16,9 +18,11 @@ from typing import NamedTuple
 from tcpio.errors import NotPermitted, UnsupportedKernel
 from tcpio.kernel import syscall
 from tcpio.kernel.btf import KERNEL_BTF, Btf
+from tcpio.kernel.cache import keep, recall
 from tcpio.kernel.compile import import_bcc
 from tcpio.kernel.cpus import read_online_cpus
 from tcpio.kernel.hooks import PARAMETERS, RUNG_OF, Hook, Kind, Rung
+from tcpio.kernel.known_types import make_kernel_key
 from tcpio.kernel.load import KPROBE_PMU, attach_hook, load_hook, read_kprobe_type
 from tcpio.kernel.source import MissingParameterError, arguments, find_parameters
 from tcpio.schema.support import YES, Support, Verdict
@@ -115,7 +119,7 @@ def ask_hook(btf: Btf, hook: Hook) -> Verdict:
 
 @cache
 def read_twins() -> dict[str, tuple[str, ...]]:
-    """Read which of the functions that tcpio hooks the compiler has also made parts or copies of.
+    """Read which of the functions that tcpio hooks the compiler has also made parts or copies of, once for each kernel.
 
     GCC lets callers enter these instead, with parameters that BTF does not describe. ``.cold`` is none of them: it is
     jumped to from the function itself.
@@ -123,10 +127,20 @@ def read_twins() -> dict[str, tuple[str, ...]]:
     Returns:
         Function -> its twins; empty where the kernel does not name its symbols.
     """
+    key = make_kernel_key("twins", *PARAMETERS)
+    if key:
+        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):  # not there, or damaged
+            return {name: tuple(map(str, twins)) for name, twins in json.loads(recall(key)).items()}
     try:
-        symbols = SYMBOLS.read_bytes()
+        found = _find_twins(SYMBOLS.read_bytes())
     except OSError:
         return {}
+    if key:
+        keep(key, json.dumps(found))
+    return found
+
+
+def _find_twins(symbols: bytes) -> dict[str, tuple[str, ...]]:
     found: dict[str, dict[str, None]] = {}
     for end in _TWIN.finditer(symbols):
         twin = symbols[symbols.rfind(b" ", 0, end.start()) + 1 : end.end()].decode()

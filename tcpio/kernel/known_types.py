@@ -57,6 +57,20 @@ class KnownTypes(Btf):
         return self._ids[name] if name in self._ids else self._all.find_id(name)
 
 
+def make_kernel_key(*questions: str) -> str | None:
+    """Give the key of what is kept of this very build of the kernel; None if it does not tell which one it is."""
+    try:
+        notes = NOTES.read_bytes()
+        size = btf.KERNEL_BTF.stat().st_size
+    except OSError:
+        return None
+    return (
+        make_key(tcpio.__version__, notes.hex(), os.uname().version, str(size), *questions)
+        if _BUILD_ID in notes
+        else None
+    )
+
+
 def answer(types: Btf, structs: Mapping[str, Iterable[Member]], names: Iterable[str]) -> dict[str, object]:
     """Give what is to be kept: where the members of structs are, and what is known of functions by their names."""
     names = list(names)
@@ -86,14 +100,9 @@ def read_known_types(names: Iterable[str]) -> Btf:
     def read() -> Btf:
         return read_btf([*structs, *names])
 
-    try:
-        notes = NOTES.read_bytes()
-        size = btf.KERNEL_BTF.stat().st_size
-    except OSError:
+    key = make_kernel_key(str(structs), *names)
+    if key is None:
         return read()
-    if _BUILD_ID not in notes:
-        return read()
-    key = make_key(tcpio.__version__, notes.hex(), os.uname().version, str(size), str(structs), *names)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # not there, or damaged
         return KnownTypes(json.loads(recall(key)), read)
     types = read()

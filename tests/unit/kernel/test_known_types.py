@@ -3,7 +3,7 @@
 
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -169,3 +169,53 @@ def test_what_is_damaged_is_read_anew(reads: list[Path], tmp_path: Path, damage:
 
     assert read_known_types(NAMES).find_parameters("tcp_v4_rcv") == ("skb",)
     assert len(reads) == 2
+
+
+@pytest.fixture
+def symbols(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The symbols of a kernel that has one twin."""
+    path = tmp_path / "kallsyms"
+    path.write_text("0000000000000000 t tcp_v4_rcv.isra.0\n")
+    monkeypatch.setattr(features, "SYMBOLS", path)
+    features.read_twins.cache_clear()
+    yield path
+    features.read_twins.cache_clear()
+
+
+def read_twins_again() -> dict[str, tuple[str, ...]]:
+    features.read_twins.cache_clear()
+    return features.read_twins()
+
+
+@pytest.mark.usefixtures("kernel_btf")
+def test_twins_are_kept_for_this_kernel_alone(symbols: Path, tmp_path: Path) -> None:
+    first = features.read_twins()
+    symbols.unlink()
+
+    assert first == read_twins_again() == {"tcp_v4_rcv": ("tcp_v4_rcv.isra.0",)}
+
+    (tmp_path / "notes").write_bytes(NOTES[:-1])
+
+    assert read_twins_again() == {}
+
+
+@pytest.mark.usefixtures("kernel_btf")
+def test_that_symbols_cannot_be_read_is_not_kept(symbols: Path) -> None:
+    text = symbols.read_text()
+    symbols.unlink()
+
+    assert features.read_twins() == {}
+
+    symbols.write_text(text)
+
+    assert read_twins_again() == {"tcp_v4_rcv": ("tcp_v4_rcv.isra.0",)}
+
+
+@pytest.mark.usefixtures("kernel_btf", "symbols")
+@pytest.mark.parametrize("damaged", ["", "[]", '{"tcp_v4_rcv": 1}'])
+def test_damaged_twins_are_found_again(tmp_path: Path, damaged: str) -> None:
+    first = features.read_twins()
+    (kept,) = (tmp_path / "kept").iterdir()
+    kept.write_text(damaged)
+
+    assert first == read_twins_again()
