@@ -103,7 +103,7 @@ def require_privileges() -> None:
 
 
 def ask_hook(btf: Btf, hook: Hook) -> Verdict:
-    """Ask the kernel whether a hook sees all that passes: by attaching a program that does nothing, and for twins."""
+    """Ask the kernel whether a hook sees all that passes: by a program that does nothing there, and for twins."""
     try:
         arguments(hook, find_parameters(hook, btf))
     except MissingParameterError as error:
@@ -154,8 +154,11 @@ def _ask_program(btf: Btf, hook: Hook) -> Verdict:
     except OSError as error:
         return _from_errno(error, "the kernel does not load such a program: ")
     try:
-        for fd in attach_hook(hook, program):
-            os.close(fd)
+        # Such a program is loaded for its tracepoint, which is there then. To attach to one when another has just been
+        # left would wait for an RCU grace period (tp_rcu_cond_sync() in kernel/tracepoint.c), some 10 ms each.
+        if hook.kind is not Kind.BTF_TRACEPOINT:
+            for fd in attach_hook(hook, program):
+                os.close(fd)
     except OSError as error:
         return _from_errno(error, "the kernel does not attach it: ")
     finally:

@@ -263,6 +263,18 @@ def test_a_refusal_is_a_no_unless_it_may_be_for_lack_of_permission(  # noqa: PLR
 
 
 @pytest.mark.usefixtures("opened")
+def test_a_program_that_is_loaded_for_its_tracepoint_is_not_attached(monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = Hook(Kind.BTF_TRACEPOINT, "net_dev_queue")
+    monkeypatch.setattr(syscall, "attach_raw_tracepoint", refuse(errno.EINVAL))
+
+    assert ask_hook(BTF, typed) == YES
+
+    monkeypatch.setattr(syscall, "load_program", refuse(errno.EINVAL))
+
+    assert ask_hook(BTF, typed).support is Support.NO
+
+
+@pytest.mark.usefixtures("opened")
 def test_a_kernel_without_kprobes_is_a_no(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tcpio.kernel.load.KPROBE_PMU", tmp_path / "missing")
 
