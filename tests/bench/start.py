@@ -14,6 +14,9 @@ from tcpio.kernel.cache import VARIABLE
 from tests.bench.tables import show, spread
 from tests.live.programs import CHECKOUT, READY, TCPIO
 
+_PYTHON = str(Path(sys.executable).resolve())
+"""The system's, as README starts it: in a virtual environment of it more is imported before tcpio."""
+
 _STARTS = 10
 _MOST_MODULES = 12
 _TRACE = ("--attach", "tracepoint", "--netns", "self", "--no-header", "--timeout", "0.001")
@@ -50,7 +53,12 @@ def _start(environment: dict[str, str]) -> tuple[float, float]:
     # ms from exec to the ready line: on the clock, and of CPU time.
     before = time.monotonic()
     with subprocess.Popen(
-        [*TCPIO, *_TRACE], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=CHECKOUT, env=environment, text=True
+        [_PYTHON, *TCPIO[1:], *_TRACE],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        cwd=CHECKOUT,
+        env=environment,
+        text=True,
     ) as process:
         assert process.stderr
         said = process.stderr.readline()
@@ -63,7 +71,7 @@ def _start(environment: dict[str, str]) -> tuple[float, float]:
 
 
 def _steps(environment: dict[str, str]) -> dict[str, tuple[float, float]]:
-    command = [sys.executable, "-m", "tests.bench.steps"]
+    command = [_PYTHON, "-m", "tests.bench.steps"]
     before = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=CHECKOUT, env=environment)
     began_s, began_cpu_s, steps = json.loads(done.stdout)
@@ -71,7 +79,7 @@ def _steps(environment: dict[str, str]) -> dict[str, tuple[float, float]]:
 
 
 def _show_imports(environment: dict[str, str]) -> None:
-    command = [sys.executable, "-X", "importtime", *TCPIO[1:], *_TRACE]
+    command = [_PYTHON, "-X", "importtime", *TCPIO[1:], *_TRACE]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=CHECKOUT, env=environment)
     found = [_IMPORT.match(line) for line in done.stderr.splitlines()]
     modules = [(int(match[1]), int(match[2]), match[4]) for match in found if match]
