@@ -19,10 +19,11 @@ from tcpio.kernel.cache import VARIABLE
 from tests.bench import consumers
 from tests.bench.tables import NOTHING, show, spread
 from tests.bench.traffic import LOOPBACK, Load, carry, place
-from tests.bench.usage import read_cpu, read_programs, statistics, wait_until_idle
+from tests.bench.usage import read_cpu, read_programs, wait_until_idle
 from tests.live.namespaces import DEADLINE_S, Namespace
 from tests.live.overload import read_peak
 from tests.live.programs import CHECKOUT, READY, TCPIO, Program, read_counts
+from tests.live.witness import statistics
 
 _BULK = Load("", ("-n", "6G"), has_super_segments=True)
 _SMALL = Load("", ("-n", "150M", "-M", "512"), has_super_segments=False)  # 12 of these are options

@@ -22,8 +22,8 @@ from tcpio.kernel.ring import Rings
 from tcpio.kernel.source import Program, Source
 from tests.bench.tables import show, spread
 from tests.bench.traffic import Load, place, pouring
-from tests.bench.usage import statistics
 from tests.live.namespaces import Namespace
+from tests.live.witness import statistics
 
 _RUN_TIME_NS = 192  # include/uapi/linux/bpf.h: where struct bpf_prog_info has run_time_ns, and behind it run_cnt
 

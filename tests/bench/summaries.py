@@ -21,9 +21,10 @@ from tcpio.output.report import Report
 from tcpio.output.report_rows import CsvReport, JsonReport
 from tests.bench.tables import NOTHING, show, spread
 from tests.bench.traffic import LOOPBACK, Load, carry
-from tests.bench.usage import read_fdinfo, read_programs, read_reaped, statistics
+from tests.bench.usage import read_fdinfo, read_programs, read_reaped
 from tests.live.namespaces import DEADLINE_S, Namespace, namespaces
 from tests.live.programs import CHECKOUT, READY, TCPIO, Program
+from tests.live.witness import statistics
 from tests.unit.sums import Row, make_setting, make_sums
 
 _COUNTING = "tcpio: counting"

@@ -1,23 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What processes use: CPU time, and what eBPF programs take for them."""
 
-import os
 import resource
-import struct
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from tcpio.kernel import syscall
 from tests.live.namespaces import wait_until
 
 _IDLE_S = 0.25  # longer than any consumer's round
 _IDLE_CPU_S = 0.01
-
-# include/uapi/linux/bpf.h: BPF_ENABLE_STATS (since Linux 5.8), and its BPF_STATS_RUN_TIME.
-_ENABLE_STATS = 32
-_RUN_TIME = 0
 
 
 def read_cpu(pid: int) -> float:
@@ -45,16 +36,6 @@ def wait_until_idle(pid: int) -> None:
 def _is_runnable(pid: int) -> bool:
     # On a busy machine what has not run may be waiting for its turn: proc(5), the state behind the name.
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "R"
-
-
-@contextmanager
-def statistics() -> Iterator[None]:
-    """Have the kernel measure eBPF programs; that ends with this process's file descriptor, whatever happens."""
-    fd = syscall._bpf(_ENABLE_STATS, struct.pack("=I", _RUN_TIME))
-    try:
-        yield
-    finally:
-        os.close(fd)
 
 
 def read_fdinfo(pid: int) -> list[dict[str, int]]:

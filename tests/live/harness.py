@@ -21,10 +21,6 @@ _SMALL_MTU = 576  # what any IPv4 host takes (RFC 791): 500 bytes of payload and
 _OUTCOMES = ("printed", "not printed", "filtered", "counted", "lost", "missed")
 
 
-TRIES = 6
-"""How often something is made, if each time the kernel passes by its tracepoints: one has been seen to (README)."""
-
-
 def make_bulk(network: Network, size: int) -> int:
     """Move so many bytes over loopback in small segments, all of which arrive, and give how many lines that is."""
     network.client.namespace.ip(f"link set dev {network.client.device} mtu {_SMALL_MTU}")

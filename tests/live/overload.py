@@ -5,12 +5,12 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.live.harness import TRIES, all_of, tracing
+from tests.live.harness import tracing
 from tests.live.namespaces import DEADLINE_S, wait_until
 from tests.live.programs import Program
 from tests.live.segments import Key, Output, read_output
@@ -38,18 +38,6 @@ class Made(NamedTuple):
     def output(self) -> Output:
         """The lines and marks."""
         return read_output(self.text, ())
-
-
-def make_whole(make: Callable[[], Made]) -> Made:
-    """Make it again if the kernel passed by its tracepoints: there is one that does now and then, and does not say so.
-
-    What tcpio itself leaves out is so each time.
-    """
-    for _ in range(TRIES):
-        made = make()
-        if all_of(made.said) >= made.counted:
-            break
-    return made
 
 
 @contextmanager

@@ -17,6 +17,9 @@ from tests.live.recordings import BY_NAME, Recording
 from tests.live.scenarios import made_at, scenario_at
 from tests.live.segments import Key, Output, Segment, read_capture, read_output
 
+PASSED_BY = "passed_by.txt"
+"""In the folder of a recording: for how many packets the kernel ran no program, if that was watched."""
+
 _SHOWN = 20
 
 _UNCOUNTABLE = "missed: not countable"
@@ -108,6 +111,12 @@ class Recorded:
     def is_device_view(self) -> bool:
         """Whether tcpio saw what a device sees: before the input's netfilter, as tcpdump does."""
         return bool(self.facts["rung"] == "tracepoint")
+
+    @property
+    def passed_by(self) -> int:
+        """For how many packets the kernel ran no program without a word: see tests/live/witness.py."""
+        path = self.folder / PASSED_BY
+        return int(path.read_text()) if path.exists() else 0
 
     @property
     def may_miss(self) -> int:

@@ -13,12 +13,13 @@ from tcpio.schema.flags import FLAGS
 from tcpio.schema.record import RECORD
 from tests.live.harness import all_of, leaving_nothing, make_bulk, make_segments, tracing
 from tests.live.namespaces import wait_until
-from tests.live.overload import Made, losses, make_whole, read_peak, reading, stalled, stopped, without
+from tests.live.overload import Made, losses, read_peak, reading, stalled, stopped, without
 from tests.live.plain_traffic import pinned
 from tests.live.programs import Program, read_counts
 from tests.live.recorder import capturing, mark_the_end
 from tests.live.segments import RECEIVE, read_capture, read_output
 from tests.live.topologies import Network
+from tests.live.witness import make_witnessed
 
 _RING = 4 << 10
 _RINGS = ("-B", str(_RING))
@@ -84,7 +85,8 @@ def _stop_the_reader(network: Network, folder: Path) -> Made:
 
 
 def test_a_stopped_reader_holds_up_nothing_and_keeps_nothing(network: Network, tmp_path: Path) -> None:
-    _check_sum(make_whole(lambda: _stop_the_reader(network, tmp_path)))
+    made, _ = make_witnessed(lambda: _stop_the_reader(network, tmp_path))
+    _check_sum(made)
 
 
 @pytest.mark.parametrize("answer", ["lines", "summary"])
@@ -132,7 +134,8 @@ def _read_slowly(network: Network, folder: Path) -> Made:
 
 
 def test_a_slow_pipe_holds_up_nothing_and_keeps_nothing(network: Network, tmp_path: Path) -> None:
-    _check_sum(make_whole(lambda: _read_slowly(network, tmp_path)))
+    made, _ = make_witnessed(lambda: _read_slowly(network, tmp_path))
+    _check_sum(made)
 
 
 def _fall_back(network: Network, folder: Path) -> Made:
@@ -150,7 +153,7 @@ def _fall_back(network: Network, folder: Path) -> Made:
 
 
 def test_counted_instead_of_printed_is_told_at_its_place_and_nothing_is_lost(network: Network, tmp_path: Path) -> None:
-    made = make_whole(lambda: _fall_back(network, tmp_path))
+    made, _ = make_witnessed(lambda: _fall_back(network, tmp_path))
     output, counts = made.output, read_counts(made.said)
     marks = [parse_mark(mark.text, 0) for mark in output.marks]
 
