@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from tcpio.errors import UnsupportedKernel
 
@@ -51,8 +51,33 @@ class Place(NamedTuple):
     size: int
 
 
-class Btf:
-    """The types of a kernel.
+class Btf(Protocol):
+    """The types of a kernel: what is asked of them.
+
+    Raises:
+        UnsupportedKernel: By any of these: what would have to be known is damaged.
+    """
+
+    def find_member(self, struct_name: str, path: str) -> Place | None:
+        """Find a member of a struct, also inside its anonymous structs and unions; None if there is none.
+
+        Args:
+            struct_name: The struct, without the word.
+            path: The member's name, or several joined by dots through structs that are members.
+        """
+
+    def find_parameters(self, function: str) -> tuple[str, ...] | None:
+        """Find the names of a function's parameters, in order; None if the kernel has no such function."""
+
+    def find_enumerator(self, name: str) -> int | None:
+        """Find the value of an enumerator, in whatever enum; None if there is none."""
+
+    def find_id(self, name: str) -> int | None:
+        """Find the id of a function, a tracepoint's type (``btf_trace_NAME``) or a struct; None if there is none."""
+
+
+class BtfFile:
+    """The types that a file holds.
 
     Reading is on the way from start to the first line, and there are some 100 000 types: so numpy is not waited for,
     and only what has one of the names that are asked for is indexed.
@@ -112,16 +137,7 @@ class Btf:
     def _string(self, offset: int) -> str:
         return self._strings[offset : self._strings.index(0, offset)].decode()
 
-    def find_member(self, struct_name: str, path: str) -> Place | None:
-        """Find a member of a struct, also inside its anonymous structs and unions; None if there is none.
-
-        Args:
-            struct_name: The struct, without the word.
-            path: The member's name, or several joined by dots through structs that are members.
-
-        Raises:
-            UnsupportedKernel: What would have to be known is damaged.
-        """
+    def find_member(self, struct_name: str, path: str) -> Place | None:  # noqa: D102  as Btf
         try:
             places = (self._find_in(start, path) for start in self._structs.get(struct_name, ()))
             return next(filter(None, places), None)
@@ -168,12 +184,7 @@ class Btf:
             return self._size(self._words[start + 3]) * self._words[start + 5]
         return self._words[start + 2]
 
-    def find_parameters(self, function: str) -> tuple[str, ...] | None:
-        """Find the names of a function's parameters, in order; None if the kernel has no such function.
-
-        Raises:
-            UnsupportedKernel: What would have to be known is damaged.
-        """
+    def find_parameters(self, function: str) -> tuple[str, ...] | None:  # noqa: D102  as Btf
         start = self._by_name.get(function)
         if start is None or self._kind(start) != _FUNC:
             return None
@@ -184,8 +195,7 @@ class Btf:
         except _BROKEN as error:
             raise _cannot_read(self._source, error) from error
 
-    def find_enumerator(self, name: str) -> int | None:
-        """Find the value of an enumerator, in whatever enum; None if there is none."""
+    def find_enumerator(self, name: str) -> int | None:  # noqa: D102  as Btf
         offset = self._strings.find(f"\0{name}\0".encode()) + 1
         return self._enumerators.get(offset) if offset else None
 
@@ -200,8 +210,7 @@ class Btf:
                 found.update(zip(words[::2], words[1::2], strict=False))  # a damaged file may end there
         return found
 
-    def find_id(self, name: str) -> int | None:
-        """Find the id of a function, a tracepoint's type (``btf_trace_NAME``) or a struct; None if there is none."""
+    def find_id(self, name: str) -> int | None:  # noqa: D102  as Btf
         start = self._by_name.get(name) or next(iter(self._structs.get(name, ())), None)
         return None if start is None else self._starts.index(start)
 
@@ -235,4 +244,4 @@ def read_btf(names: Iterable[str], path: Path | None = None) -> Btf:
             f"no kernel type information: cannot read {path}: {error.strerror}",
             hint="a kernel with CONFIG_DEBUG_INFO_BTF has it; else give this kernel's BTF with --btf FILE",
         ) from error
-    return Btf(data, str(path), names)
+    return BtfFile(data, str(path), names)

@@ -21,7 +21,7 @@ NOTES = Path("/sys/kernel/notes")
 _BUILD_ID = b"GNU\0"
 
 
-class KnownTypes(Btf):
+class KnownTypes:
     """Types of which most answers are known; only for other questions all types are read.
 
     Args:

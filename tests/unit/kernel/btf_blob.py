@@ -4,7 +4,7 @@
 import struct
 from collections.abc import Sequence
 
-from tcpio.kernel.btf import Btf
+from tcpio.kernel.btf import Btf, BtfFile
 from tcpio.kernel.hooks import FUNCTIONS, PARAMETERS, RETURN, RETURN_INT
 from tcpio.kernel.source import CAST, CASTS
 from tcpio.schema.c_header import Member, read_header
@@ -105,10 +105,10 @@ class Kernel:
         self._bits = bits or {}
         self._blob = Blob()
         self._pointer = self._blob.pointer()
-        self._ids: dict[str, int] = {}
+        self.ids: dict[str, int] = {}
         structs = read_header("kernel.h").structs
         for name, members in structs.items():
-            self._ids[name] = self._add(name, members)
+            self.ids[name] = self._add(name, members)
         for handler, parameters in PARAMETERS.items():
             function = handler.removesuffix("_return")
             bare = tuple(name.removesuffix("?") for name in parameters if name not in (RETURN, RETURN_INT))
@@ -139,7 +139,7 @@ class Kernel:
         if member.is_pointer:
             return self._pointer
         if member.item_size is None:
-            item = self._ids[member.type.removeprefix("struct ")]
+            item = self.ids[member.type.removeprefix("struct ")]
         else:
             item = self._blob.integer(member.type, member.item_size)
         return self._blob.array(item, member.count) if member.count else item
@@ -155,9 +155,15 @@ class Kernel:
         """Add a function that is none of PARAMETERS."""
         self._blob.function(name, (), self._pointer)
 
+    def add_enumerator(self, name: str, value: int) -> None:
+        """Add an enum with this alone."""
+        self._blob.add(ENUM, "", 4, self._blob.string(name), value, vlen=1)
+
     def btf(self, *names: str) -> Btf:
         """Give it, with other names that will be looked up."""
-        return Btf(self.data(), "made-up kernel", [*read_header("kernel.h").structs, *FUNCTIONS, *TRACEPOINTS, *names])
+        return BtfFile(
+            self.data(), "made-up kernel", [*read_header("kernel.h").structs, *FUNCTIONS, *TRACEPOINTS, *names]
+        )
 
 
 def casting_btf(*parts: str) -> Btf:

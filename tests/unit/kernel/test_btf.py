@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tcpio.errors import UnsupportedKernel
-from tcpio.kernel.btf import KERNEL_BTF, Btf, Place, read_btf
+from tcpio.kernel.btf import KERNEL_BTF, Btf, BtfFile, Place, read_btf
 from tcpio.kernel.hooks import FUNCTIONS, RETURN
 from tcpio.schema.c_header import read_header
 from tests.unit.kernel import btf_blob
@@ -66,7 +66,7 @@ def make_blob() -> Blob:
 
 @pytest.fixture(scope="module")
 def btf() -> Btf:
-    return Btf(make_blob().build(), "made-up", NAMES)
+    return BtfFile(make_blob().build(), "made-up", NAMES)
 
 
 @pytest.mark.parametrize(
@@ -124,14 +124,14 @@ def test_ids_are_the_kernels(btf: Btf) -> None:
     expected = blob.function("hook", ("sk",), u32)
     blob.function("bare", (), u32)
 
-    assert expected == Btf(blob.build(), "made-up", ["hook"]).find_id("hook") == 3
+    assert expected == BtfFile(blob.build(), "made-up", ["hook"]).find_id("hook") == 3
     assert btf.find_id("hook") != btf.find_id("bare")
 
 
 def test_a_tracepoint_is_known_by_the_type_of_its_programs() -> None:
     blob = Blob()
     expected = blob.add(btf_blob.TYPEDEF, "btf_trace_net_dev_queue", blob.pointer())
-    btf = Btf(blob.build(), "made-up", ["btf_trace_net_dev_queue"])
+    btf = BtfFile(blob.build(), "made-up", ["btf_trace_net_dev_queue"])
 
     assert btf.find_id("btf_trace_net_dev_queue") == expected
     assert btf.find_parameters("btf_trace_net_dev_queue") is None
@@ -141,11 +141,11 @@ def test_a_struct_has_an_id() -> None:
     blob = make_blob()
     expected = blob.struct("new_utsname", 8, [("sysname", blob.integer("u64", 8), 0)])
 
-    assert Btf(blob.build(), "made-up", ["new_utsname"]).find_id("new_utsname") == expected
+    assert BtfFile(blob.build(), "made-up", ["new_utsname"]).find_id("new_utsname") == expected
 
 
 def test_only_what_was_asked_for_is_known() -> None:
-    btf = Btf(make_blob().build(), "made-up", ["plain"])
+    btf = BtfFile(make_blob().build(), "made-up", ["plain"])
 
     assert btf.find_member("plain", "first") == Place(0, 0, 1)
     assert btf.find_member("outer", "head") is None
@@ -156,7 +156,7 @@ def test_a_name_that_is_the_end_of_another_is_not_taken_for_it() -> None:
     u32 = blob.integer("u32", 4)
     blob.struct("inet_sock", 4, [("a", u32, 0)])
     blob.struct("sock", 4, [("b", u32, 0)])
-    btf = Btf(blob.build(), "made-up", ["sock"])
+    btf = BtfFile(blob.build(), "made-up", ["sock"])
 
     assert btf.find_member("sock", "a") is None
     assert btf.find_member("sock", "b") == Place(0, 0, 4)
@@ -173,7 +173,7 @@ def test_a_member_of_the_second_struct_of_a_name_is_found() -> None:
     for at in (24 + 16, 24 + 16 + 24):
         data[at : at + 4] = offset.to_bytes(4, "little")
 
-    assert Btf(bytes(data), "made-up", ["twice"]).find_member("twice", "b") == Place(0, 0, 4)
+    assert BtfFile(bytes(data), "made-up", ["twice"]).find_member("twice", "b") == Place(0, 0, 4)
 
 
 def refuses(act: Callable[[], object]) -> str:
@@ -184,21 +184,21 @@ def refuses(act: Callable[[], object]) -> str:
 
 @pytest.mark.parametrize("data", [b"", b"\x9f\xeb", b"\0" * 100, b"ELF" * 100])
 def test_what_is_no_btf_is_refused(data: bytes) -> None:
-    assert refuses(lambda: Btf(data, "some file", NAMES)).startswith("some file cannot be read as BTF: ")
+    assert refuses(lambda: BtfFile(data, "some file", NAMES)).startswith("some file cannot be read as BTF: ")
 
 
 def test_a_kind_of_type_that_is_not_known_is_refused() -> None:
     blob = Blob()
     blob.add(25, "future", 0)
 
-    assert "cannot be read as BTF" in refuses(lambda: Btf(blob.build(), "made-up", ["future"]))
+    assert "cannot be read as BTF" in refuses(lambda: BtfFile(blob.build(), "made-up", ["future"]))
 
 
 def test_a_typedef_of_itself_is_refused() -> None:
     blob = Blob()
     loop = blob.add(btf_blob.TYPEDEF, "self", 1)
     blob.struct("loop", 4, [("a", loop, 0)])
-    btf = Btf(blob.build(), "made-up", ["loop"])
+    btf = BtfFile(blob.build(), "made-up", ["loop"])
 
     assert "cannot be read as BTF" in refuses(lambda: btf.find_member("loop", "a"))
 
@@ -206,13 +206,13 @@ def test_a_typedef_of_itself_is_refused() -> None:
 def test_a_struct_inside_itself_is_refused() -> None:
     blob = Blob()
     blob.struct("spiral", 4, [("", 1, 0)])
-    btf = Btf(blob.build(), "made-up", ["spiral"])
+    btf = BtfFile(blob.build(), "made-up", ["spiral"])
 
     assert "cannot be read as BTF" in refuses(lambda: btf.find_member("spiral", "a"))
 
 
 def look_everything_up(data: bytes) -> None:
-    btf = Btf(data, "made-up", NAMES)
+    btf = BtfFile(data, "made-up", NAMES)
     for struct in NAMES:
         for path in ("head", "deep", "member.second", "a", "aliased", "table"):
             btf.find_member(struct, path)

@@ -10,7 +10,7 @@ import pytest
 
 from tcpio.errors import UnsupportedKernel
 from tcpio.kernel import features, known_types
-from tcpio.kernel.btf import Btf, Place, read_btf
+from tcpio.kernel.btf import Btf, BtfFile, Place, read_btf
 from tcpio.kernel.hooks import Direction, Rung
 from tcpio.kernel.known_types import KnownTypes, answer, read_known_types
 from tcpio.kernel.plan import make_plan
@@ -56,6 +56,21 @@ def reads(kernel_btf: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     monkeypatch.setattr(known_types, "read_btf", count)
     return read
+
+
+@pytest.mark.parametrize("answerer", [BtfFile, KnownTypes])
+def test_whoever_answers_says_the_same(answerer: type[Btf]) -> None:
+    kernel = Kernel()
+    kernel.add_enumerator("LINUX_MIB_OTHER", 73)
+    btf = kernel.btf(*NAMES)
+    types: Btf = btf if answerer is BtfFile else known(btf, lambda: btf)
+
+    assert isinstance(types, answerer)
+    assert types.find_member("sk_buff", "dev") == Place(8 * kernel.offsets["sk_buff"]["dev"], 0, 8)
+    assert types.find_member("sk_buff", "no_such_member") is None
+    assert types.find_parameters("tcp_v4_rcv") == ("skb",)
+    assert types.find_enumerator("LINUX_MIB_OTHER") == 73
+    assert types.find_id("sk_buff") == kernel.ids["sk_buff"]
 
 
 def test_structs_are_placed_as_by_the_types_themselves() -> None:

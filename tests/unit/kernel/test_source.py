@@ -11,7 +11,7 @@ import pytest
 from tcpio.errors import UnsupportedKernel
 from tcpio.filter.parse import parse_filter, to_expr
 from tcpio.filter.to_c import to_c
-from tcpio.kernel.btf import Btf
+from tcpio.kernel.btf import BtfFile
 from tcpio.kernel.counting import NEAR_ROWS, TRACEPOINT_ROWS
 from tcpio.kernel.hooks import PARAMETERS, RETURN, RETURN_INT, SITES, TYPED, Hook, Kind
 from tcpio.kernel.source import (
@@ -153,7 +153,7 @@ def test_addresses_are_cast_where_the_kernel_can(
 def test_a_tracepoints_arguments_are_named_by_what_calls_its_programs() -> None:
     blob = Blob()
     blob.function("__traceiter_tcp_send_reset", ("__data", "sk", "skb__nullable", "reason"), blob.pointer())
-    btf = Btf(blob.build(), "made-up kernel", ["__traceiter_tcp_send_reset"])
+    btf = BtfFile(blob.build(), "made-up kernel", ["__traceiter_tcp_send_reset"])
 
     assert find_parameters(Hook(Kind.RAW_TRACEPOINT, "tcp_send_reset"), btf) == ("sk", "skb", "reason")
     assert find_parameters(Hook(Kind.RAW_TRACEPOINT, "net_dev_queue"), btf) is None
@@ -206,7 +206,7 @@ def test_places_of_parameters_are_those_of_the_kernels_btf(names: tuple[str, ...
     target = "ip_send_unicast_reply"
     blob = Blob()
     blob.function(target, names, blob.pointer())
-    found = arguments(Hook(Kind.FENTRY, target), Btf(blob.build(), "made-up", [target]).find_parameters(target))
+    found = arguments(Hook(Kind.FENTRY, target), BtfFile(blob.build(), "made-up", [target]).find_parameters(target))
     wanted = [name.removesuffix("?") for name in PARAMETERS[target]]
 
     assert {name: found[wanted.index(name)] for name in places} == places

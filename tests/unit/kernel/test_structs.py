@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tcpio.errors import UnsupportedKernel
-from tcpio.kernel.btf import KERNEL_BTF, Btf, read_btf
+from tcpio.kernel.btf import KERNEL_BTF, BtfFile, read_btf
 from tcpio.kernel.structs import to_c
 from tcpio.schema.c_header import BPF_DIR, Member, read_header
 from tests.unit.kernel.btf_blob import FIRST_OFFSET, GAP, Blob, Kernel
@@ -176,7 +176,7 @@ def test_a_bit_field_that_does_not_begin_a_byte_is_told() -> None:
     rows = [(member.name, byte, 1, 3) for member in read_header("kernel.h").structs["ns_common"]]
     blob.bit_struct("ns_common", 8, rows)
     with pytest.raises(UnsupportedKernel, match=r"^this kernel's struct ns_common has inum in another form"):
-        to_c(Btf(blob.build(), "made-up", read_header("kernel.h").structs))
+        to_c(BtfFile(blob.build(), "made-up", read_header("kernel.h").structs))
 
 
 def test_a_bit_field_that_is_too_wide_is_told() -> None:
@@ -184,4 +184,4 @@ def test_a_bit_field_that_is_too_wide_is_told() -> None:
     rows = [(member.name, blob.integer("u64", 8), 0, 33) for member in read_header("kernel.h").structs["ns_common"]]
     blob.bit_struct("ns_common", 8, rows)
     with pytest.raises(UnsupportedKernel, match=r"^this kernel's struct ns_common has inum in another form"):
-        to_c(Btf(blob.build(), "made-up", read_header("kernel.h").structs))
+        to_c(BtfFile(blob.build(), "made-up", read_header("kernel.h").structs))
