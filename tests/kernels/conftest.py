@@ -25,7 +25,7 @@ from tests.live.selection import Place, parametrize, read_recording, selected  #
 from tests.live.termination import ending_by  # noqa: E402
 
 recorded, single, big, on_loopback, with_middle = (selected() for _ in range(5))
-losing_output, watching_all, counted, of_kinds = (selected() for _ in range(4))
+losing_output, watching_all, counted, overloaded, of_kinds = (selected() for _ in range(5))
 
 _MINUTES_TO_BOOT, _MINUTES_EACH = 5, 6  # at most: with two cores to itself a VM needs a third
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
+from tcpio.kernel.compile import import_bcc
 from tcpio.kernel.hooks import Direction, Rung
 from tcpio.kernel.plan import make_plan
 from tests.kernels import preloaded
@@ -57,6 +58,7 @@ def main() -> int:
     """Make the recordings that are asked for; those that fail leave word in their folders."""
     folder = Path(sys.argv[1])
     wanted = [argument.split(":") for argument in sys.argv[2:]]
+    import_bcc()  # and LLVM, once, and not by each compilation
     Program.start = staticmethod(preloaded.start)
     for rung, pairs in groupby(wanted, lambda pair: pair[0]):
         record_all([BY_NAME[name] for _, name in pairs], rung, folder / rung)

@@ -57,11 +57,11 @@ def series_of(release: str) -> str:
 _ROUTED = tuple((rung, "routed") for rung in RUNGS)
 
 KERNELS = (
-    Kernel("5.10", "5.10", ("bullseye", "bullseye-security"), _ROUTED),
-    Kernel("6.1", "6.1", ("bookworm", "bookworm-security"), _ROUTED),
+    Kernel("5.10", "5.10", ("bullseye", "bullseye-security"), (*_ROUTED, ("kprobe", "overload"))),
+    Kernel("6.1", "6.1", ("bookworm", "bookworm-security"), (*_ROUTED, ("tracepoint", "overload"))),
     Kernel("6.12", "6.12", ("trixie", "trixie-security")),
     Kernel("6.18", "6.18", ("trixie-backports",)),
-    Kernel("7.x", "7", ("trixie-backports", "sid"), (*_ROUTED, ("fentry", "loopback-super"))),
+    Kernel("7.x", "7", ("trixie-backports", "sid"), (*_ROUTED, ("fentry", "loopback-super"), ("fentry", "overload"))),
 )
 """Oldest first; the last one is the newest that Debian has."""
 

@@ -9,13 +9,19 @@ much may be missing, and no more; where nothing was skipped, nothing may. Never 
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
 from itertools import pairwise
+from operator import sub
 
 import pytest
 
+from tcpio.schema.batch import Counted, Overload, parse_mark
+from tcpio.schema.flags import FLAGS
+from tcpio.schema.tally import Tally
 from tests.live.kinds import CLIENT, KINDS, SERVER, Kind, repeated
 from tests.live.links import MTU
+from tests.live.overload import losses
 from tests.live.recorded import EndRecorded, Recorded, by_flow, differences, made_by, scenario_of
 from tests.live.recorder import ALL, MIDDLE
 from tests.live.segments import RECEIVE, SEND, Segment
@@ -308,6 +314,67 @@ def test_resets_sent_are_out_rsts(recorded: Recorded) -> None:
 
 def test_every_line_names_its_namespace(recorded: Recorded) -> None:
     _hold(recorded, lambda end: {s.extra["netns"] for s in end.traced} ^ {str(end.facts["netns"])})
+
+
+# Of a tcpio that was stopped while much was sent.
+
+
+def test_what_became_of_each_segment_is_told_though_the_rings_were_full(overloaded: Recorded) -> None:
+    def wrong(end: EndRecorded) -> str:
+        counts, total = end.counts, sum(end.counted(f"Tcp{name}") for name in ("InSegs", "OutSegs", "RetransSegs"))
+        not_printed = counts["counted"] + counts["lost"]
+        ends_well = end.facts["status"] == 0 and not_printed == counts["counted" if end.side == "summary" else "lost"]
+        is_marked = sum(count for _, count in losses(end.output)) == not_printed > 0
+        if not ends_well or not is_marked or len(end.traced) != counts["printed"]:
+            return f"status {end.facts['status']}, {len(end.traced)} lines, marks {end.output.marks}: {end.said}"
+        return _falls_short(end, counts["printed"] + not_printed, total)
+
+    _hold(overloaded, wrong)
+
+
+def test_what_was_lost_or_counted_is_told_where_it_is_missing(overloaded: Recorded) -> None:
+    def wrong(end: EndRecorded) -> list[tuple[int, int, int]]:
+        told = [sum(count for at, count in losses(end.output) if at <= place) for place in range(len(end.traced) + 1)]
+        bounds = [_missing(end, direction) for direction in (SEND, RECEIVE)]
+        least, most = ([sum(both) for both in zip(*of, strict=True)] for of in zip(*bounds, strict=True))
+        of_places = zip(least, told, most, strict=True)
+        return [of for of in of_places if not of[0] - end.may_miss <= of[1] <= of[2]]
+
+    assert all(len(losses(end.output)) >= len(overloaded.recording.families) for end in overloaded.ends)
+    _hold(overloaded, wrong)
+
+
+def _missing(end: EndRecorded, direction: str) -> tuple[list[int], list[int]]:
+    # How many captured segments of a direction are missing before each place among the lines, at least and at most:
+    # between two lines of that direction they may be so before or behind a mark, or a line of the other direction.
+    passed = [_header(s) for s in end.captured if s.key.dir == direction]
+    least, most, at = [0], list[int](), 0
+    for s in end.traced:
+        missing = least[-1]
+        if s.key.dir == direction:
+            found = passed.index(_header(s), at)
+            missing += found - at
+            most += [missing] * (len(least) - len(most))
+            at = found + 1
+        least.append(missing)
+    return least, most + [least[-1] + len(passed) - at] * (len(least) - len(most))
+
+
+def test_every_flag_and_byte_is_in_a_line_or_in_a_count(overloaded: Recorded) -> None:
+    end = overloaded.end("summary")
+    marks = [parse_mark(mark.text, 0) for mark in end.output.marks]
+    counts = [mark for mark in marks if isinstance(mark, Counted)]
+
+    assert [type(mark) for mark in marks] == [Overload, Counted] * len(counts)
+    for direction, counted in ((SEND, [c.sent for c in counts]), (RECEIVE, [c.received for c in counts])):
+        passed, printed = ([s for s in of if s.key.dir == direction] for of in (end.captured, end.traced))
+        left = reduce(sub, [_tally(printed), *counted], _tally(passed))
+        assert left == Tally() if not end.may_miss else 0 <= left.segments <= end.may_miss
+
+
+def _tally(segments: Sequence[Segment]) -> Tally:
+    flags = [s.key.flags.split("|") for s in segments]
+    return Tally(len(segments), sum(s.key.bytes for s in segments), tuple(sum(f in of for of in flags) for f in FLAGS))
 
 
 # Against the program that made the traffic.

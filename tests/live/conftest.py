@@ -24,7 +24,7 @@ PLACES = (Place("", "tracepoint", lambda _: True),)
 """Raw tracepoints are what every kernel has that tcpio runs on, so this never may be skipped."""
 
 recorded, single, big, on_loopback, with_middle = (selected() for _ in range(5))
-losing_output, watching_all, counted, of_kinds = (selected() for _ in range(4))
+losing_output, watching_all, counted, overloaded, of_kinds = (selected() for _ in range(5))
 
 
 class LocalLibrary:

@@ -82,6 +82,11 @@ def read_peak(program: Program) -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) * 1024
 
 
+def count_places(text: str) -> int:
+    """Count the places where text says that segments are missing."""
+    return len(_MISSING.findall(text))
+
+
 def losses(output: Output) -> list[tuple[int, int]]:
     """Find behind how many segments some are missing, and how many."""
     found = [(mark.at, _MISSING.fullmatch(mark.text)) for mark in output.marks]

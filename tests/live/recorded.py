@@ -83,7 +83,9 @@ class EndRecorded:
     @property
     def may_miss(self) -> int:
         """How many segments may be missing, by tcpio's own words."""
-        return self.counts["missed"] + (0 if self.is_countable else math.ceil(_MISSED_BY_KPROBES * len(self.traced)))
+        counts = self.counts
+        seen = counts["printed"] + counts["counted"] + counts["lost"]
+        return counts["missed"] + (0 if self.is_countable else math.ceil(_MISSED_BY_KPROBES * seen))
 
     def counted(self, name: str) -> int:
         """How often the kernel counted, by nstat's name."""

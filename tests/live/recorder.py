@@ -14,7 +14,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from tests.live.harness import make_segments
 from tests.live.namespaces import wait_until
+from tests.live.overload import SMALLEST_RING, count_places, stopped
 from tests.live.peers import Peers
 from tests.live.plain_traffic import pinned
 from tests.live.programs import READY, TCPIO, Program
@@ -29,6 +31,9 @@ FACTS = "facts.json"
 SIDES = ("client", "server")
 """What the ends' files are called; there is one end on loopback."""
 
+ANSWERS = ("lines", "summary")
+"""The same where there is one end, and tcpio is overloaded: what it does then, by --on-overload."""
+
 MIDDLE = "middle"
 """What the files of a namespace between the ends are called, if one is watched."""
 
@@ -39,6 +44,7 @@ PHASES = ("start", "traffic", "end")
 """What the time is taken of."""
 
 _TRIES = 3
+_LITTLE = 1  # connections: the smallest ring holds the segments of two
 _MARKER = b"the last packet of this recording"
 _DISCARD = 9
 _DROPPED = re.compile(r"(\d+) packets? dropped by (?:kernel|interface)")
@@ -70,6 +76,8 @@ def _record(recording: Recording, rung: str, scratch: Path) -> bool:
     times = [time.monotonic()]
     with recording.topology(recording.has_super_segments) as network, ExitStack() as stack:
         sides = list(zip(SIDES, network.ends, strict=False))
+        if recording.is_overloaded:
+            sides = [(answer, network.client) for answer in ANSWERS]
         captured = [] if recording.is_counted_only else sides
         captures = [stack.enter_context(capturing(end, side, scratch)) for side, end in captured]
         to = "/dev/null" if recording.is_counted_only else ""
@@ -82,7 +90,10 @@ def _record(recording: Recording, rung: str, scratch: Path) -> bool:
             trace.wait_for(READY)
         times.append(time.monotonic())
         before = [end.namespace.counters() for _, end in sides]
-        made = [_make(name, network, family) for family, name in recording.traffic]
+        if recording.is_overloaded:
+            made = _make_too_much(recording, network, traces, scratch)
+        else:
+            made = [_make(name, network, family) for family, name in recording.traffic]
         mark_the_end(network, [scratch / f"{side}.pcap" for side, _ in captured])
         after = [end.namespace.counters() for _, end in sides]
         times.append(time.monotonic())
@@ -120,6 +131,7 @@ def _tracing(netns: str, side: str, scratch: Path, rung: str, to: str = "") -> I
     columns = ",".join(EXTRA_COLUMNS)
     options = f"--netns {netns} --attach {rung} -t --time-format epoch -o +{columns}"
     command = [*TCPIO, "trace", *options.split(), "-w", to or str(scratch / f"{side}.txt")]
+    command += (*SMALLEST_RING, "--on-overload", side) if side in ANSWERS else ()
     with Program(command, scratch / f"{side}.stderr") as trace:
         yield trace
 
@@ -145,6 +157,31 @@ def _make(name: str, network: Network, family: str) -> dict[str, Any]:
         "counted": dict(zip(SIDES, counted, strict=False)),
         **peers.to_json(),
     }
+
+
+def _make_too_much(
+    recording: Recording, network: Network, traces: list[Program], scratch: Path
+) -> list[dict[str, Any]]:
+    # For each family while tcpio is stopped, and little before and behind: on one CPU, so that losses have one order.
+    made = []
+    lines, counts = (scratch / f"{answer}.txt" for answer in ANSWERS)
+    with pinned(max(os.sched_getaffinity(0))):
+        for family in recording.families:
+            make_segments(network, _LITTLE)
+            before = [count_places(path.read_text()) for path in (lines, counts)]
+            with ExitStack() as stack:
+                for trace in traces:
+                    stack.enter_context(stopped(trace))
+                made += [_make(name, network, family) for name in recording.scenarios]
+            # The kernel tells of a loss with what comes next.
+            wait_until(lambda: make_segments(network, _LITTLE) and _are_more(lines, before[0]), "a loss")  # noqa: B023
+            wait_until(lambda: _are_more(counts, before[1]), "what was counted")  # noqa: B023  at once
+        make_segments(network, _LITTLE)
+    return made
+
+
+def _are_more(path: Path, before: int) -> bool:
+    return count_places(path.read_text()) > before
 
 
 def _difference(earlier: dict[str, int], later: dict[str, int]) -> dict[str, int]:

@@ -51,6 +51,7 @@ _MAPPED = (
 )
 _FEW = ("handshakes", "request_response", "refused", "resets", "time_wait_reset")
 _DROPPED = ("dropped_output", "dropped_queue")
+_MANY = ("handshakes", "request_response", "resets")
 _SUPER = ("handshakes", "bulk", "request_response", "zero_window", "both_cpus")
 
 
@@ -69,6 +70,7 @@ class Recording:
         loses_before_device: Whether packets are taken away where TCP has sent them and no device has sent them.
         watches_all: Whether all namespaces together are traced too.
         is_counted_only: Whether there is too much of it to be kept: tcpio's counts are all that is looked at.
+        is_overloaded: Whether tcpio is stopped meanwhile, so that its rings are full; with each --on-overload.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Recording:
     loses_before_device: bool = False
     watches_all: bool = False
     is_counted_only: bool = False
+    is_overloaded: bool = False
 
     @property
     def traffic(self) -> list[tuple[str, str]]:
@@ -104,6 +107,7 @@ RECORDINGS = (
     Recording("macvlan", macvlan, _FEW),
     Recording("steered", steered, ("flood",), (IPV4, IPV6), is_for_vms=True, is_counted_only=True),
     Recording("stacked", stacked, _FEW, is_for_vms=True),
+    Recording("overload", loopback, _MANY, (IPV4, IPV6), is_for_vms=True, is_overloaded=True),
 )
 
 BY_NAME = {recording.name: recording for recording in RECORDINGS}

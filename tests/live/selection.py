@@ -15,22 +15,27 @@ from tests.live.recorded import Recorded
 from tests.live.recordings import RECORDINGS, Recording
 from tests.live.topologies import loopback, macvlan, routed, switched
 
+
+def _is_whole(recording: Recording) -> bool:
+    # Whether each segment is there that the kernel counts.
+    return not (recording.is_counted_only or recording.loses_before_device or recording.is_overloaded)
+
+
 SELECTIONS: dict[str, Callable[[Recording], bool]] = {
-    "recorded": lambda recording: not (recording.is_counted_only or recording.loses_before_device),
-    "single": lambda recording: (
-        not (recording.has_super_segments or recording.is_counted_only or recording.loses_before_device)
-    ),
+    "recorded": _is_whole,
+    "single": lambda recording: _is_whole(recording) and not recording.has_super_segments,
     "big": lambda recording: recording.has_super_segments,
-    "on_loopback": lambda recording: recording.topology is loopback,
+    "on_loopback": lambda recording: _is_whole(recording) and recording.topology is loopback,
     "with_middle": lambda recording: recording.topology in (routed, switched, macvlan),
     "losing_output": lambda recording: recording.loses_before_device,
     "watching_all": lambda recording: recording.watches_all,
     "counted": lambda recording: recording.is_counted_only,
+    "overloaded": lambda recording: recording.is_overloaded,
     "of_kinds": lambda recording: {kind.scenario for kind in KINDS} <= set(recording.scenarios),
 }
 """Arguments of claims: recordings that most claims are about; those of which a line is a packet; with super-segments;
 with both directions at one end; with a namespace between the ends; with losses before the device; of all namespaces
-too; that are only counted; with all kinds of segments."""
+too; that are only counted; of a tcpio whose rings were full; with all kinds of segments."""
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,12 @@ def test_by_default_each_way_to_attach_is_tried_on_a_kernel_that_is_booted() -> 
     assert all({rung for rung, _ in to_record(kernel, "")} == set(RUNGS) for kernel in chosen_kernels(""))
 
 
+def test_by_default_each_way_to_attach_is_overloaded_on_one_kernel() -> None:
+    shares = [pair for kernel in KERNELS for pair in kernel.share]
+
+    assert sorted(rung for rung, name in shares if name == "overload") == sorted(RUNGS)
+
+
 def test_all_kernels_have_the_same_recordings() -> None:
     assert chosen_kernels("all") == list(KERNELS)
     assert len({to_record(kernel, "all") for kernel in KERNELS}) == 1
