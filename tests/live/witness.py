@@ -6,8 +6,11 @@ attached to its tracepoints, and does not count that. Lines and sums then fall s
 
 What tcpio printed or summed up has no say in whether something is made again, so no defect of it can be hidden: of what
 it leaves out by itself, always or once in a thousand times, the witness knows nothing, and the try stands. The witness
-is an empty program at the tracepoint behind which the kernel counts each packet itself. (What is sent has no such
-counter; no softirq was seen to be passed by in which nothing was received.)
+is an empty program at the tracepoint behind which the kernel counts each packet itself.
+
+What is sent has no such counter, and now and then a packet or two are passed by there alone. A recording that lacks
+some of what tcpdump saw, of which the witness knows nothing, is therefore made once more, and no more than that. Only
+this could hide what tcpio leaves out seldom; in virtual machines, where the same programs run, nothing is made again.
 """
 
 import os
