@@ -196,7 +196,7 @@ class _Scanner:
             left = room - len(groups)
             taken = self._take_groups(may_be_ipv4=left >= _IPV4_GROUPS and (gap is not None or left == _IPV4_GROUPS))
             groups += taken
-            if gap is None and len(taken) == 1 and self.skip("::"):
+            if gap is None and len(taken) == 1 and len(groups) < room and self.skip("::"):
                 gap, room = len(groups), room - 1
             elif len(taken) > 1 or len(groups) == room or not self.skip(":"):
                 break

@@ -21,7 +21,7 @@ from tcpio.kernel.btf import KERNEL_BTF, Btf
 from tcpio.kernel.cache import keep, recall
 from tcpio.kernel.compile import import_bcc
 from tcpio.kernel.cpus import read_online_cpus
-from tcpio.kernel.hooks import PARAMETERS, RUNG_OF, Hook, Kind, Rung
+from tcpio.kernel.hooks import FUNCTIONS, RUNG_OF, Hook, Kind, Rung
 from tcpio.kernel.known_types import make_kernel_key
 from tcpio.kernel.load import KPROBE_PMU, attach_hook, load_hook, read_kprobe_type
 from tcpio.kernel.source import MissingParameterError, arguments, find_parameters
@@ -127,7 +127,7 @@ def read_twins() -> dict[str, tuple[str, ...]]:
     Returns:
         Function -> its twins; empty where the kernel does not name its symbols.
     """
-    key = make_kernel_key("twins", *PARAMETERS)
+    key = make_kernel_key("twins", *FUNCTIONS)
     if key:
         with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):  # not there, or damaged
             return {name: tuple(map(str, twins)) for name, twins in json.loads(recall(key)).items()}
@@ -145,7 +145,7 @@ def _find_twins(symbols: bytes) -> dict[str, tuple[str, ...]]:
     for end in _TWIN.finditer(symbols):
         twin = symbols[symbols.rfind(b" ", 0, end.start()) + 1 : end.end()].decode()
         found.setdefault(twin.partition(".")[0], {})[twin] = None
-    return {name: tuple(found[name]) for name in PARAMETERS if name in found}
+    return {name: tuple(found[name]) for name in FUNCTIONS if name in found}
 
 
 def _ask_program(btf: Btf, hook: Hook) -> Verdict:

@@ -42,7 +42,7 @@ def read_header(line: bytes) -> tuple[str, ...]:
     if not (_TEXT_HEADER if text.isupper() else _CSV_HEADER).fullmatch(text):
         return ()
     names = tuple(re.split(r"[ :,]+", text.lower().strip()))
-    return names if _NAMES.intersection(names) else ()
+    return names if names[0] in _NAMES else ()
 
 
 def is_mark(line: bytes) -> bool:

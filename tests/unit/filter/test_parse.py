@@ -174,6 +174,8 @@ def test_what_stands_before_the_place_of_an_error_is_not_to_blame(text: str, dat
 @example("::1.2.3.4")
 @example("1:2:3:4:5::1.2.3.4")
 @example("1:2:3:4:5:6::1.2.3.4")
+@example("1:2:3:4:5:6:7::")
+@example("1:2:3:4:5:6:7:8::")
 def test_ipv6_addresses_are_those_of_inet_pton(text: str) -> None:
     try:
         expected = socket.inet_pton(socket.AF_INET6, text)

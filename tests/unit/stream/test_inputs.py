@@ -249,6 +249,7 @@ def test_an_error_of_reading_is_told(tmp_path: Path) -> None:
 
 
 @example([b" ", b"TIME CPU\n"])
+@example([b"A", b"TIME CPU\n"])
 @given(st.lists(st.binary(max_size=80) | st.sampled_from([ONE, TWO, MARK, GARBAGE, b"TIME CPU\n", b"\n"]), max_size=12))
 def test_any_bytes_are_kept_or_refused(pieces: list[bytes]) -> None:
     reader = Reader()
