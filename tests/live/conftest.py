@@ -19,7 +19,7 @@ from tests.live.recordings import Recording  # noqa: E402
 from tests.live.selection import SELECTIONS, Place, parametrize, read_recording, selected  # noqa: E402
 from tests.live.termination import ending_by  # noqa: E402
 from tests.live.topologies import Network, loopback, macvlan  # noqa: E402
-from tests.live.witness import make_witnessed  # noqa: E402
+from tests.live.witness import make_again, make_witnessed  # noqa: E402
 
 PLACES = (Place("", "tracepoint", lambda _: True),)
 """Raw tracepoints are what every kernel has that tcpio runs on, so this never may be skipped."""
@@ -45,16 +45,17 @@ class LocalLibrary:
         if folder / recording.name not in self._made:
             command = [sys.executable, "-m", "tests.live.record", str(folder), "--attach", place.rung, recording.name]
             self._make(command, folder / recording.name, recording)
-            if _lacks_packets(folder / recording.name, recording):
-                self._make(command, folder / recording.name, recording)
             self._made.add(folder / recording.name)
         return read_recording(folder / recording.name)
 
     def _make(self, command: list[str], folder: Path, recording: Recording) -> None:
-        if recording.topology is macvlan:
-            _run(command)  # of which the witness cannot tell
+        def lacks(_: object) -> bool:
+            return _lacks_packets(folder, recording)
+
+        if recording.topology is macvlan:  # of which the witness cannot tell
+            make_again(lambda: _run(command), lacks)
         else:
-            _, passed_by = make_witnessed(lambda: _run(command))
+            _, passed_by = make_witnessed(lambda: _run(command), lacks)
             (folder / PASSED_BY).write_text(str(passed_by))
 
 

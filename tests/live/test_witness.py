@@ -29,11 +29,20 @@ def test_packets_with_the_program_are_not(network: Network) -> None:
     assert passed_by == 0
 
 
-@pytest.mark.parametrize(("passed_by", "tries"), [([0], 1), ([5, 0], 2), ([5] * TRIES, TRIES)])
+@pytest.mark.parametrize(
+    ("passed_by", "lacking", "tries"),
+    [
+        ([0], [False], 1),
+        ([5, 0], [False], 2),
+        ([0, 0], [True, False], 2),
+        ([0, 5, 0, 0], [True, True, True], 4),
+        ([5] * TRIES, [], TRIES),
+    ],
+)
 def test_what_was_passed_by_is_made_again_and_the_last_try_stands(
-    monkeypatch: pytest.MonkeyPatch, passed_by: list[int], tries: int
+    monkeypatch: pytest.MonkeyPatch, passed_by: list[int], lacking: list[bool], tries: int
 ) -> None:
-    left, made = iter(passed_by), iter(range(TRIES + 1))
+    left, made, lacks = iter(passed_by), iter(range(TRIES + 1)), iter(lacking)
 
     @contextmanager
     def telling() -> Iterator[Callable[[], int]]:
@@ -41,4 +50,4 @@ def test_what_was_passed_by_is_made_again_and_the_last_try_stands(
 
     monkeypatch.setattr(witness, "witness", telling)
 
-    assert make_witnessed(lambda: next(made)) == (tries - 1, passed_by[-1])
+    assert make_witnessed(lambda: next(made), lambda _: next(lacks)) == (tries - 1, passed_by[tries - 1])
