@@ -87,6 +87,16 @@ class EndRecorded:
         seen = counts["printed"] + counts["counted"] + counts["lost"]
         return counts["missed"] + (0 if self.is_countable else math.ceil(_MISSED_BY_KPROBES * seen))
 
+    @property
+    def seen(self) -> int:
+        """How many segments tcpio knows of."""
+        return sum(self.counts[name] for name in ("printed", "lost", "missed"))
+
+    @property
+    def segments(self) -> int:
+        """How many segments the kernel counted."""
+        return sum(map(self.counted, ("TcpInSegs", "TcpOutSegs", "TcpRetransSegs")))
+
     def counted(self, name: str) -> int:
         """How often the kernel counted, by nstat's name."""
         return int(self.facts["counted"].get(name, 0))
