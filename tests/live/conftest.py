@@ -63,11 +63,13 @@ def _lacks_some(folder: Path, recording: Recording) -> bool:
     # Of packets that tcpdump saw, where each has a line, or of segments that the kernel counted.
     if (folder / FAILURE).exists() or (folder / LACKING).exists():
         return False
-    recorded = Recorded(folder)
+    ends = Recorded(folder).ends
     if SELECTIONS["counted"](recording):
-        return any(end.seen < end.segments for end in recorded.ends)
+        return any(end.seen < end.segments for end in ends)
+    if SELECTIONS["recorded"](recording) and any(end.has_fewer_lines_than_segments for end in ends):
+        return True
     is_comparable = SELECTIONS["single"](recording) or SELECTIONS["losing_output"](recording)
-    return is_comparable and any(len(end.traced) < len(end.captured) for end in recorded.ends)
+    return is_comparable and any(len(end.traced) < len(end.captured) for end in ends)
 
 
 def _run(command: list[str]) -> None:

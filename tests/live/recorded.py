@@ -15,7 +15,7 @@ from tests.live.programs import read_counts
 from tests.live.recorder import EXTRA_COLUMNS, FACTS
 from tests.live.recordings import BY_NAME, Recording
 from tests.live.scenarios import made_at, scenario_at
-from tests.live.segments import Key, Output, Segment, read_capture, read_output
+from tests.live.segments import RECEIVE, SEND, Key, Output, Segment, read_capture, read_output
 
 PASSED_BY = "passed_by.txt"
 """In the folder of a recording: for how many packets the kernel ran no program, if that was watched."""
@@ -96,6 +96,13 @@ class EndRecorded:
     def segments(self) -> int:
         """How many segments the kernel counted."""
         return sum(map(self.counted, ("TcpInSegs", "TcpOutSegs", "TcpRetransSegs")))
+
+    @property
+    def has_fewer_lines_than_segments(self) -> bool:
+        """Whether some of what the kernel counted was not printed."""
+        new = sum(int(one.extra["segs"]) for one in self.traced if one.key.dir == SEND and one.extra["rtx"] == "0")
+        received = sum(one.key.dir == RECEIVE for one in self.traced)
+        return new < self.counted("TcpOutSegs") or received < self.counted("TcpInSegs")
 
     def counted(self, name: str) -> int:
         """How often the kernel counted, by nstat's name."""
