@@ -17,9 +17,10 @@
 
 #ifdef TCPIO_RDONLY_CAST
 /*
- * Loads from any address, in programs of any kind, where the kernel has bpf_rdonly_cast() (Linux 6.2, "bpf: Add a kfunc for generic type cast"):
- * it gives the same address, now of a type that the verifier lets programs read. struct new_utsname is one that begins
- * with 65 bytes, of which so many may be read at once as fit a register. It costs no call: the verifier replaces it.
+ * Loads from any address, in programs of any kind, where the kernel has bpf_rdonly_cast() (Linux 6.2, "bpf: Add a kfunc
+ * for generic type cast"): it gives the same address, now of a type that the verifier lets programs read. struct
+ * new_utsname is one that begins with 65 bytes, of which so many may be read at once as fit a register. It costs no
+ * call: the verifier replaces it.
  */
 static void *(*const bpf_rdonly_cast)(const void *, u32) = (void *)(unsigned long)TCPIO_RDONLY_CAST;
 

@@ -498,10 +498,8 @@ static __always_inline void submit(void *ctx, struct tcp_record *r)
 /*
  * The kernel skips a program that a softirq enters while it runs on the same CPU in process context, where much is
  * sent. So two see each segment of a socket, at two functions of which one calls the other: what interrupts one of them
- * is not in the other. The first leaves word that it has counted; what finds no word counts. A word that the second
- * did not come for (it was skipped, or there was no route) is renewed when the kernel uses that packet's memory again.
+ * is not in the other. The first leaves word that it has counted; what finds no word counts.
  */
-
 
 /* The packets that a CPU's firsts took and its seconds have not come for: the newest last, since calls nest. */
 struct words {

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.live.harness import tracing
+from tests.live.harness import all_of, tracing
 from tests.live.namespaces import DEADLINE_S, wait_until
 from tests.live.programs import Program
 from tests.live.segments import Key, Output, read_output
@@ -38,6 +38,10 @@ class Made(NamedTuple):
     def output(self) -> Output:
         """The lines and marks."""
         return read_output(self.text, ())
+
+    def lacks(self) -> bool:
+        """Tell whether tcpio knows of fewer than the kernel counted."""
+        return all_of(self.said) < self.counted
 
 
 @contextmanager

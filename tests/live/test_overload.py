@@ -85,7 +85,7 @@ def _stop_the_reader(network: Network, folder: Path) -> Made:
 
 
 def test_a_stopped_reader_holds_up_nothing_and_keeps_nothing(network: Network, tmp_path: Path) -> None:
-    made, _ = make_witnessed(lambda: _stop_the_reader(network, tmp_path))
+    made, _ = make_witnessed(lambda: _stop_the_reader(network, tmp_path), Made.lacks)
     _check_sum(made)
 
 
@@ -134,7 +134,7 @@ def _read_slowly(network: Network, folder: Path) -> Made:
 
 
 def test_a_slow_pipe_holds_up_nothing_and_keeps_nothing(network: Network, tmp_path: Path) -> None:
-    made, _ = make_witnessed(lambda: _read_slowly(network, tmp_path))
+    made, _ = make_witnessed(lambda: _read_slowly(network, tmp_path), Made.lacks)
     _check_sum(made)
 
 
@@ -153,7 +153,7 @@ def _fall_back(network: Network, folder: Path) -> Made:
 
 
 def test_counted_instead_of_printed_is_told_at_its_place_and_nothing_is_lost(network: Network, tmp_path: Path) -> None:
-    made, _ = make_witnessed(lambda: _fall_back(network, tmp_path))
+    made, _ = make_witnessed(lambda: _fall_back(network, tmp_path), Made.lacks)
     output, counts = made.output, read_counts(made.said)
     marks = [parse_mark(mark.text, 0) for mark in output.marks]
 

@@ -4,14 +4,13 @@
 A kernel for micro-VMs (Linux 6.18, see README) now and then hands up some packets of a softirq as if nothing were
 attached to its tracepoints, and does not count that. Lines and sums then fall short of what there was.
 
-What tcpio printed or summed up has no say in whether something is made again, so no defect of it can be hidden: of what
-it leaves out by itself, always or once in a thousand times, the witness knows nothing, and the try stands. The witness
-is an empty program at the tracepoint behind which the kernel counts each packet itself.
+The witness is an empty program at the tracepoint behind which the kernel counts each packet itself: what the kernel
+passed by there is told by the kernel's own two counts, not by what tcpio printed or summed up.
 
 What is sent, and what else tracepoints tell of, has no such counter, and now and then one or two are passed by there
-alone. What lacks something of which the witness knows nothing is therefore made again, but not more than SPARE times.
-Only this could hide what tcpio leaves out seldom; in virtual machines, where the same programs run, nothing is made
-again.
+alone. So what falls short of tcpdump's packets or of the kernel's counters, though the witness saw nothing, is made
+again too, but not more than SPARE times. That could hide something that tcpio leaves out by tracepoints in some runs
+and not in others; in virtual machines, where the same programs run, nothing is made again.
 """
 
 import os

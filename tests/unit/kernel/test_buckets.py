@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is made of the maps in which the kernel sums up."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tcpio.errors import UsageError
+from tcpio.errors import UnsupportedKernel, UsageError
 from tcpio.kernel import buckets
 from tcpio.kernel.btf import Btf
 from tcpio.kernel.buckets import Counting, Summing, default_buckets
 from tcpio.kernel.hooks import Hook, Kind, Rung
+from tcpio.kernel.source import CAST, Source
 from tcpio.kernel.symbols import Symbols
 from tcpio.schema.bucket import BUCKET, CLOSED, parse_by
 from tcpio.schema.counters import find_counters
 from tcpio.schema.support import YES, Support, Verdict
-from tests.unit.kernel.btf_blob import Kernel
+from tests.unit.kernel.btf_blob import BYTES, Kernel, casting_btf
 
 CPUS = 3
 OFFSET = 0xFFFFFFFF82D5F9C0
@@ -178,6 +179,29 @@ def test_programs_are_told_where_the_kernel_has_its_counters(monkeypatch: pytest
     _, programs = begin()
 
     assert [int.from_bytes(value, "little") for value in programs.maps["per_cpu_offset"].values()] == [OFFSET]
+
+
+def test_programs_that_are_refused_for_their_pointers_do_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[Source] = []
+
+    class Refused(FakePrograms):
+        def __init__(self, *arguments: object) -> None:
+            if compiled[-1].follows_pointers:
+                raise UnsupportedKernel("the kernel refuses the program")
+            super().__init__(*arguments)  # type: ignore[arg-type]  # as they came
+
+    def start(source: Source) -> Callable[[], None]:
+        compiled.append(source)
+        return lambda: None
+
+    btf = casting_btf(CAST, BYTES)
+    monkeypatch.setattr(buckets, "read_kernel_types", lambda *_: btf)
+    monkeypatch.setattr("tcpio.kernel.plan.start_compiling", start)
+    monkeypatch.setattr(buckets, "Programs", Refused)
+    _, programs = begin()
+
+    assert [source.follows_pointers for source in compiled] == [True, False]
+    assert programs.said == ["attach"]
 
 
 def test_what_the_kernel_skipped_is_told() -> None:

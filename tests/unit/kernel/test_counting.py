@@ -95,7 +95,7 @@ def test_what_is_the_hosts_is_not_counted() -> None:
 
 
 def test_without_the_place_of_the_kernels_counters_nothing_is_taken_from_them() -> None:
-    choice = chosen("TcpExtListenDrops,TcpExtTCPDelivered", allowing(*NEAR), has_frames=False)
+    choice = chosen("TcpExtListenDrops,TcpExtTCPBacklogDrop,TcpExtTCPDelivered", allowing(*NEAR), has_frames=False)
 
     assert [counter.key for counter in choice.counters] == ["TcpExtTCPDelivered"]
 
