@@ -8,6 +8,7 @@
  * TCPIO_VALUES		how many counters
  * TCPIO_BUCKETS	the kind of map they are in
  * TCPIO_BY(b)		sets what is not part of a bucket to 0
+ * TCPIO_ROWS		how many buckets a CPU keeps near, a power of two, 0 if none: see struct row
  * SLOT_<counter>	the counter's place in a bucket's values, -1 if it was not asked for
  * MIB_<counter>	the counter's place among the kernel's own
  * ROLE_<function>	what it has to do with a segment: enum role in bpf/segments.c
@@ -127,6 +128,156 @@ static __always_inline struct sums *find_sums(const struct tcp_bucket *ends, u32
 	return other.lookup(&first);
 }
 
+/*
+ * Where it is cheap to add. To find a bucket costs its hash and two cache misses, and to add to it takes its cache line
+ * from the CPU that added last. So each CPU has rows of its own, and what is in a row goes to its bucket when another
+ * bucket takes the row. What is counted rarely is added to the bucket itself: tcpio/kernel/buckets.py adds up both.
+ */
+struct place {
+	struct sums *sums;
+	struct row *row;	/* NULL where sums are the bucket's own */
+};
+
+#if TCPIO_ROWS
+
+struct row {
+	u64 users;	/* programs in it: whoever finds another there leaves it alone, and goes to the bucket */
+	u32 patience;	/* so many other buckets may come by until one takes it */
+	u32 is_given;	/* to this bucket, which exists */
+	struct tcp_bucket bucket;
+	struct sums sums;
+};
+#define PATIENCE 8
+
+/* CPU * TCPIO_ROWS + hash -> row. Inserted by: take_row(). Read by: tcpio/kernel/buckets.py, which makes one for each CPU. */
+BPF_ARRAY(rows, struct row, TCPIO_ROWS);
+
+/* Whether rows are to stay as they are, while they are read. Set by: tcpio/kernel/buckets.py. */
+BPF_ARRAY(are_rows_read, u32, 1);
+
+/* The highest bits of a product depend on all of its factors' (Knuth, The Art of Computer Programming 3, 6.4). */
+static __always_inline u32 hash_bucket(const struct tcp_bucket *b)
+{
+	const u64 golden = 0x9e3779b97f4a7c15;
+	u64 hash = (b->laddr[0] ^ b->raddr[1]) * golden;
+
+	hash = (hash ^ b->raddr[0] ^ b->laddr[1]) * golden;
+	hash = (hash ^ b->netns ^ (u64)b->lport << 32 ^ (u64)b->rport << 48) * golden;
+	return hash >> (64 - __builtin_ctz(TCPIO_ROWS));
+}
+
+static __always_inline int is_same_bucket(const struct tcp_bucket *a, const struct tcp_bucket *b)
+{
+	return a->laddr[0] == b->laddr[0] && a->laddr[1] == b->laddr[1] && a->raddr[0] == b->raddr[0] &&
+	       a->raddr[1] == b->raddr[1] && a->netns == b->netns && a->lport == b->lport && a->rport == b->rport;
+}
+
+/* Give a row to another bucket, which is made if there is room for it. */
+static __always_inline int give_row(struct row *row, const struct tcp_bucket *b)
+{
+	struct sums *zero, *last;
+	u32 first = 0;
+
+	zero = zeros.lookup(&first);
+	if (!zero || !buckets.lookup_or_try_init((struct tcp_bucket *)b, zero))
+		return 0;
+	last = row->is_given ? buckets.lookup(&row->bucket) : NULL;
+	if (last) {
+#pragma clang loop unroll(disable)
+		for (u32 slot = 0; slot < TCPIO_VALUES; slot++) {
+			s64 amount = *(volatile s64 *)&row->sums.values[slot];
+
+			if (amount)
+				__sync_fetch_and_add(&last->values[slot], amount);
+			*(volatile s64 *)&row->sums.values[slot] = 0;
+		}
+	}
+	row->bucket = *b;
+	row->is_given = 1;
+	return 1;
+}
+
+static __always_inline void leave_row(struct row *row)
+{
+	if (row)
+		__sync_fetch_and_add(&row->users, -1);
+}
+
+/*
+ * This CPU's row for a bucket, for the caller alone until leave_row(); NULL if there is none for it. A softirq may run a
+ * program in the middle of one in process context, and where the kernel can be preempted so may another task.
+ */
+static __always_inline struct row *take_row(const struct tcp_bucket *b)
+{
+	u32 at = bpf_get_smp_processor_id() * TCPIO_ROWS + hash_bucket(b), first = 0;
+	struct row *row = rows.lookup(&at);
+	u32 *are_read = are_rows_read.lookup(&first);
+
+	if (!row || !are_read || *are_read)
+		return NULL;
+	__sync_fetch_and_add(&row->users, 1);
+	if (*(volatile u64 *)&row->users == 1) {
+		if (row->is_given && is_same_bucket(&row->bucket, b)) {
+			row->patience = PATIENCE;
+			return row;
+		}
+		if (row->patience)
+			row->patience--;
+		else if (give_row(row, b)) {
+			row->patience = PATIENCE;
+			return row;
+		}
+	}
+	leave_row(row);
+	return NULL;
+}
+
+static __always_inline struct sums *sums_in(struct row *row)
+{
+	return &row->sums;
+}
+
+#else
+
+static __always_inline void leave_row(struct row *row)
+{
+}
+
+static __always_inline struct row *take_row(const struct tcp_bucket *b)
+{
+	return NULL;
+}
+
+static __always_inline struct sums *sums_in(struct row *row)
+{
+	return NULL;
+}
+
+#endif
+
+/* Where to add what is for find_sums(); gives whether it is wanted. To be left when all is added. */
+static __always_inline int find_place(struct place *place, const struct tcp_bucket *ends, u32 how)
+{
+	struct tcp_bucket b = *ends;
+
+	if (!TCPIO_WANTED(ends))
+		return 0;
+	TCPIO_BY((&b));
+	place->row = ends->lport || ends->rport ? take_row(&b) : NULL;
+	place->sums = place->row ? sums_in(place->row) : find_sums(ends, how);
+	return place->sums != NULL;
+}
+
+static __always_inline void add_at(const struct place *place, int slot, s64 amount)
+{
+	if (slot < 0)
+		return;
+	if (place->row)
+		place->sums->values[slot] += amount;
+	else
+		add(place->sums, slot, amount);
+}
+
 /* What a full socket in this state may do. */
 static __always_inline u32 how_in(u8 state)
 {
@@ -145,6 +296,17 @@ static __always_inline void add_to(const struct tcp_bucket *b, u32 how, int slot
 	sums = find_sums(b, how);
 	if (sums)
 		add(sums, slot, amount);
+}
+
+/* The same for what is counted often. */
+static __always_inline void add_often(const struct tcp_bucket *b, u32 how, int slot, s64 amount)
+{
+	struct place place;
+
+	if (slot < 0 || !find_place(&place, b, how))
+		return;
+	add_at(&place, slot, amount);
+	leave_row(place.row);
 }
 
 /*
@@ -252,6 +414,16 @@ static __always_inline void add_for_socket(struct sock *sk, int slot, s64 amount
 		return;
 	set_socket(&b, sk);
 	add_to(&b, how_in(READ(sk->__sk_common.skc_state)), slot, amount);
+}
+
+static __always_inline void add_often_for_socket(struct sock *sk, int slot, s64 amount)
+{
+	struct tcp_bucket b;
+
+	if (slot < 0 || !amount)
+		return;
+	set_socket(&b, sk);
+	add_often(&b, how_in(READ(sk->__sk_common.skc_state)), slot, amount);
 }
 
 /* Where the kernel has __per_cpu_offset[]. Set by: tcpio/kernel/buckets.py. */
@@ -448,10 +620,10 @@ static __always_inline void charge(int place, u64 amount)
 #endif
 
 /* What a hook counts by itself, though frames may be open around it. */
-#define ADD_CHARGED(sums, counter, amount)         \
-	do {                                       \
-		add(sums, SLOT_##counter, amount); \
-		charge(FRAME_##counter, amount);   \
+#define ADD_CHARGED(place, counter, amount)            \
+	do {                                           \
+		add_at(place, SLOT_##counter, amount); \
+		charge(FRAME_##counter, amount);       \
 	} while (0)
 
 /*
@@ -471,28 +643,28 @@ static __always_inline void submit(void *ctx, struct tcp_record *r)
 	int is_ipv6 = (SLOT_Ip6InDelivers >= 0 || SLOT_Ip6OutRequests >= 0) && !is_ipv4(r->laddr);
 	int is_delivered = SLOT_IpInDelivers >= 0 && !is_sent && is_ipv4(r->laddr);
 	struct tcp_bucket b = {};
-	struct sums *sums;
+	struct place place;
 
 	if (!(is_new || is_reset || has_early_data || is_broken || is_received || is_ipv6 || is_delivered))
 		return;
 	set_segment(&b, r);
-	sums = find_sums(&b, is_sent ? how_in(r->state) : 0);
-	if (!sums)
+	if (!find_place(&place, &b, is_sent ? how_in(r->state) : 0))
 		return;
 	if (is_new)
-		add(sums, SLOT_TcpOutSegs, r->segs);
+		add_at(&place, SLOT_TcpOutSegs, r->segs);
 	if (is_reset)
-		add(sums, SLOT_TcpOutRsts, 1);
+		add_at(&place, SLOT_TcpOutRsts, 1);
 	if (has_early_data)
-		add(sums, SLOT_TcpExtTCPOrigDataSent, 1);
+		add_at(&place, SLOT_TcpExtTCPOrigDataSent, 1);
 	if (is_received)
-		add(sums, SLOT_TcpInSegs, 1);
+		add_at(&place, SLOT_TcpInSegs, 1);
 	if (is_ipv6)
-		add(sums, is_sent ? SLOT_Ip6OutRequests : SLOT_Ip6InDelivers, 1);
+		add_at(&place, is_sent ? SLOT_Ip6OutRequests : SLOT_Ip6InDelivers, 1);
 	if (is_delivered)
-		ADD_CHARGED(sums, IpInDelivers, 1);
+		ADD_CHARGED(&place, IpInDelivers, 1);
 	if (is_broken)
-		ADD_CHARGED(sums, TcpInErrs, 1);
+		ADD_CHARGED(&place, TcpInErrs, 1);
+	leave_row(place.row);
 }
 
 /*
@@ -1027,32 +1199,32 @@ static __always_inline int on_tcp_retransmit_synack(void *ctx, struct sock *sk, 
 static __always_inline int count_sent(struct sock *sk, s64 bytes)
 {
 	struct tcp_bucket b;
-	struct sums *sums;
+	struct place place;
 
 	if (bytes <= 0)
 		return 0;
 	set_socket(&b, sk);
-	sums = find_sums(&b, how_in(READ(sk->__sk_common.skc_state)));
-	if (!sums)
+	if (!find_place(&place, &b, how_in(READ(sk->__sk_common.skc_state))))
 		return 0;
-	add(sums, SLOT_SocketBytesSent, bytes);
-	add(sums, SLOT_SocketMessagesSent, 1);
+	add_at(&place, SLOT_SocketBytesSent, bytes);
+	add_at(&place, SLOT_SocketMessagesSent, 1);
+	leave_row(place.row);
 	return 0;
 }
 
 static __always_inline int count_taken(struct sock *sk, s64 bytes, int flags)
 {
 	struct tcp_bucket b;
-	struct sums *sums;
+	struct place place;
 
 	if (bytes <= 0 || flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return 0;
 	set_socket(&b, sk);
-	sums = find_sums(&b, how_in(READ(sk->__sk_common.skc_state)));
-	if (!sums)
+	if (!find_place(&place, &b, how_in(READ(sk->__sk_common.skc_state))))
 		return 0;
-	add(sums, SLOT_SocketBytesReceived, bytes);
-	add(sums, SLOT_SocketMessagesReceived, 1);
+	add_at(&place, SLOT_SocketBytesReceived, bytes);
+	add_at(&place, SLOT_SocketMessagesReceived, 1);
+	leave_row(place.row);
 	return 0;
 }
 
@@ -1105,7 +1277,7 @@ static __always_inline int on_ip_rcv_core(void *ctx, struct sk_buff *skb, struct
 	if (pkt_type_in(READ(skb->pkt_type)) == PACKET_OTHERHOST)
 		return 0;
 	set_received(&b, skb, net);
-	add_to(&b, 0, SLOT_IpInReceives, 1);
+	add_often(&b, 0, SLOT_IpInReceives, 1);
 	return 0;
 }
 
@@ -1116,7 +1288,7 @@ static __always_inline int on_ip6_rcv_core(void *ctx, struct sk_buff *skb, struc
 	if (pkt_type_in(READ(skb->pkt_type)) == PACKET_OTHERHOST)
 		return 0;
 	set_received(&b, skb, net);
-	add_to(&b, 0, SLOT_Ip6InReceives, 1);
+	add_often(&b, 0, SLOT_Ip6InReceives, 1);
 	return 0;
 }
 
@@ -1126,7 +1298,7 @@ static __always_inline int count_request(struct net *net, struct sk_buff *skb)
 
 	if (!READ(skb->skb_iif))	/* else it is forwarded */
 		set_packet(&b, skb, read_ip_header(skb), TCP_DIR_SEND, b.netns);
-	add_to(&b, 0, SLOT_IpOutRequests, 1);
+	add_often(&b, 0, SLOT_IpOutRequests, 1);
 	return 0;
 }
 
@@ -1152,7 +1324,7 @@ static __always_inline int on_ip_mc_output(void *ctx, struct net *net, struct sk
 /* tcp_event_new_data_sent() */
 static __always_inline int on_tcp_event_new_data_sent(void *ctx, struct sock *sk, struct sk_buff *skb)
 {
-	add_for_socket(sk, SLOT_TcpExtTCPOrigDataSent, read_pcount(skb));
+	add_often_for_socket(sk, SLOT_TcpExtTCPOrigDataSent, read_pcount(skb));
 	return 0;
 }
 
@@ -1161,14 +1333,14 @@ static __always_inline int on_tcp_newly_delivered(void *ctx, struct sock *sk, u3
 {
 	struct tcp_sock *tp = (void *)sk;
 
-	add_for_socket(sk, SLOT_TcpExtTCPDelivered, READ(tp->delivered) - prior_delivered);
+	add_often_for_socket(sk, SLOT_TcpExtTCPDelivered, READ(tp->delivered) - prior_delivered);
 	return 0;
 }
 
 /* tcp_try_coalesce() */
 static __always_inline int on_tcp_try_coalesce_return(void *ctx, struct sock *sk, int returned)
 {
-	add_for_socket(sk, SLOT_TcpExtTCPRcvCoalesce, (u8)returned);
+	add_often_for_socket(sk, SLOT_TcpExtTCPRcvCoalesce, (u8)returned);
 	return 0;
 }
 
@@ -1181,7 +1353,7 @@ static __always_inline int on_skb_try_coalesce_return(void *ctx, struct sk_buff 
 	struct sock *sk = READ(to->sk);
 
 	if ((u8)returned && sk && is_tcp(sk))
-		add_for_socket(sk, SLOT_TcpExtTCPRcvCoalesce, 1);
+		add_often_for_socket(sk, SLOT_TcpExtTCPRcvCoalesce, 1);
 	return 0;
 }
 

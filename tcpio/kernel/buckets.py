@@ -2,7 +2,8 @@
 """Counters that the kernel sums up, bucket by bucket."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from tcpio.kernel.load import Programs
 from tcpio.kernel.plan import IPV6_FUNCTION, read_kernel_types, start_loading
 from tcpio.kernel.source import CASTS, TRACEPOINT_ITERATOR, Program
 from tcpio.kernel.symbols import Symbols, read_symbols
-from tcpio.schema.bucket import BUCKET, CLOSED, By
+from tcpio.schema.bucket import BUCKET, CLOSED, Buckets, By
 from tcpio.schema.counters import Counter
 from tcpio.schema.sums import Closed, Sums, Values
 from tcpio.schema.support import Support, Verdict
@@ -81,12 +82,13 @@ class Summing:
             has_frames=symbols.per_cpu_offset != 0,
         )
         self._btf, self._symbols = btf, symbols
-        make = partial(
-            make_count_source, btf, self._choice, counting.by, to_c(counting.wanted), on_close=counting.on_close
-        )
+        self._cpus = len(read_possible_cpus())
+        # A bucket that ends with its socket is taken away whole: nothing of it may lie elsewhere.
+        self._rows = 0 if counting.on_close else default_rows(len(self._choice.counters), self._cpus)
+        asked = (btf, self._choice, counting.by, to_c(counting.wanted))
+        make = partial(make_count_source, *asked, rows=self._rows, on_close=counting.on_close)
         self.source = make()
         self._load = start_loading(self.source, partial(make, may_follow_pointers=False), self._load_programs)
-        self._cpus = len(read_possible_cpus())
         self._programs: Programs | None = None
 
     @property
@@ -138,27 +140,59 @@ class Summing:
         self._programs.attach()
 
     def _load_programs(self, compiled: Compiled, programs: Sequence[Program]) -> Programs:
-        sizes = {"buckets": self.max_buckets, "closed": self.max_buckets, "words": max(read_possible_cpus()) + 1}
+        cpus = max(read_possible_cpus()) + 1
+        sizes = {
+            "buckets": self.max_buckets,
+            "closed": self.max_buckets,
+            "words": cpus,
+            "rows": cpus * self._rows,
+        }
         return Programs(compiled, programs, self._btf, sizes)
 
     def read(self) -> Sums:
         """Read what was counted so far, without what ``closed`` gave away."""
-        keys, values = self._read_buckets()
+        buckets, values = self._read_buckets()
         other = self._loaded.read_element("other", bytes(4)) if self._loaded.has_map("other") else b""
         overflowed = self._loaded.read_element("overflowed", bytes(4)) if self._loaded.has_map("overflowed") else b""
         return Sums(
             self.counters,
-            np.frombuffer(keys, BUCKET),
-            self._sum(values, self._copies),
+            buckets,
+            values,
             self._sum(other, self._cpus)[0] if other else np.zeros(len(self.counters), np.int64),
             int(np.frombuffer(overflowed, np.uint64).sum()),
         )
 
-    def _read_buckets(self) -> tuple[bytes, bytes]:
+    def _read_buckets(self) -> tuple[Buckets, Values]:
         if not self._loaded.has_map("buckets"):
-            return b"", b""
+            return np.empty(0, BUCKET), self._sum(b"", 1)
+        if not self._loaded.has_map("rows"):
+            return self._read_map()
+        with self._hold_rows():  # what went from a row to its bucket between the two would be read twice
+            rows = np.frombuffer(b"".join(row for _, row in self._loaded.read_elements("rows")), self._row)
+            buckets, values = self._read_map()
+        given = rows[rows["is_given"] != 0]
+        return add_up(buckets, values, given["bucket"], given["values"][:, : values.shape[1]])
+
+    @contextmanager
+    def _hold_rows(self) -> Iterator[None]:
+        self._loaded.set_element("are_rows_read", bytes(4), _TRUE)
+        try:
+            syscall.wait_for_running_programs()
+            yield
+        finally:
+            self._loaded.set_element("are_rows_read", bytes(4), _FALSE)
+
+    def _read_map(self) -> tuple[Buckets, Values]:
         batches = list(self._loaded.read_elements("buckets"))
-        return b"".join(keys for keys, _ in batches), b"".join(values for _, values in batches)
+        keys, values = (b"".join(batch[part] for batch in batches) for part in (0, 1))
+        return np.frombuffer(keys, BUCKET), self._sum(values, self._copies)
+
+    @property
+    def _row(self) -> np.dtype[np.void]:
+        # struct row of bpf/summary.c
+        values = np.dtype((np.int64, max(len(self.counters), 1)))
+        heads = [("users", np.uint64), ("patience", np.uint32), ("is_given", np.uint32)]
+        return np.dtype([*heads, ("bucket", BUCKET), ("values", values)])
 
     def _sum(self, values: bytes, copies: int) -> Values:
         # Shape (N, counters), from N elements of so many copies each.
@@ -230,6 +264,41 @@ def default_buckets(counters: int, copies: int) -> int:
     return max(min(_MOST_BUCKETS, _MEMORY // (_ELEMENT + BUCKET.itemsize + 8 * counters * copies)), 1)
 
 
+def default_rows(counters: int, cpus: int) -> int:
+    """Give how many buckets each CPU keeps near: a power of two, in a quarter of the memory that buckets may take.
+
+    Args:
+        counters: How many are counted.
+        cpus: How many there may be.
+    """
+    fit = _MEMORY // 4 // cpus // (_ROW + BUCKET.itemsize + 8 * counters)
+    return 1 << min(max(fit, _FEWEST_ROWS), _MOST_ROWS).bit_length() - 1
+
+
+def add_up(buckets: Buckets, values: Values, rows: Buckets, row_values: Values) -> tuple[Buckets, Values]:
+    """Add what lies in rows to the sums of their buckets.
+
+    Args:
+        buckets: dtype BUCKET, shape (N,), each once.
+        values: Their sums, int64, shape (N, counters).
+        rows: dtype BUCKET, shape (M,): the buckets that rows were given to, each as often as CPUs have it.
+        row_values: What is in these, int64, shape (M, counters).
+
+    Returns:
+        The buckets in the order of their bytes, each once, and their sums.
+    """
+    together = np.concatenate([buckets, rows])
+    _, first, place = np.unique(together.view(_AS_BYTES), return_index=True, return_inverse=True)
+    summed = np.zeros((len(first), values.shape[1]), np.int64)
+    np.add.at(summed, place, np.concatenate([values, row_values]))
+    return together[first], summed
+
+
+_TRUE, _FALSE = (number.to_bytes(4, sys.byteorder) for number in (1, 0))
+_AS_BYTES = f"S{BUCKET.itemsize}"
+_ROW = 16  # what struct row begins with
+_MOST_ROWS = 1 << 10
+_FEWEST_ROWS = 1 << 4
 _LIFE_WORDS = 2  # born_ns and is_closed of struct sums
 _MEMORY = 64 << 20
 _MOST_BUCKETS = 1 << 16

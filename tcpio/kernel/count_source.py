@@ -20,7 +20,7 @@ CLOSING = Hook(Kind.RAW_TRACEPOINT, "inet_sock_set_state")
 
 
 def make_count_source(
-    btf: Btf, choice: Choice, by: By, wanted: str, *, on_close: bool, may_follow_pointers: bool = True
+    btf: Btf, choice: Choice, by: By, wanted: str, *, rows: int, on_close: bool, may_follow_pointers: bool = True
 ) -> Source:
     """Give the programs that count.
 
@@ -29,6 +29,7 @@ def make_count_source(
         choice: What is counted, and by which hooks.
         by: What makes a bucket.
         wanted: C that says of ``r``, a ``struct tcp_record *`` or a ``struct tcp_bucket *``, whether it is wanted.
+        rows: How many buckets a CPU keeps near: a power of two, or 0.
         on_close: Whether a socket's bucket ends with the socket.
         may_follow_pointers: Whether programs may do without a helper's call for each read.
 
@@ -42,6 +43,7 @@ def make_count_source(
         "TCPIO_VALUES": max(len(choice.counters), 1),
         "TCPIO_BUCKETS": '"hash"' if by.is_socket else '"percpu_hash"',
         "TCPIO_BY(b)": f"do {{ {' '.join(_masks(by))} }} while (0)",
+        "TCPIO_ROWS": rows,
         "TCPIO_ON_CLOSE": int(on_close),
         "TCPIO_STATES_ONLY": int(choice.rung is Rung.TRACEPOINT),
         "TCPIO_FRAMED": len(framed),

@@ -128,3 +128,14 @@ def test_what_programs_missed_is_told_when_softirqs_interrupt_them(counts: Count
 
     assert min(run["counted"]["TcpInSegs"], run["counted"]["TcpOutSegs"]) >= 300_000
     assert wrong_of(run, exact_of(run)) == {}
+
+
+@pytest.mark.parametrize("name", ["crowd", "groups"])
+def test_nothing_is_lost_or_read_twice_when_buckets_take_rows_from_each_other(counts: Counts, name: str) -> None:
+    run = counts(name)
+    read = [*run["read"], sum(run["summed"].values())]
+
+    assert wrong_of(run, exact_of(run)) == {}
+    assert {run["summed"][f"SocketBytes{way}"] for way in ("Sent", "Received")} == {run["made"]["sent"]}
+    assert read == sorted(read)
+    assert len(set(read)) > 2

@@ -8,15 +8,17 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
+from unittest.mock import patch
 
 import numpy as np
 
 from tcpio.filter.ast import Between
+from tcpio.kernel import buckets
 from tcpio.kernel.buckets import Counting, Summing
 from tcpio.kernel.hooks import Rung
 from tcpio.schema.bucket import parse_by
@@ -76,6 +78,8 @@ Make = Callable[[Network], AbstractContextManager[dict[str, Any]]]
 _FIRST_PORT = 20000
 _STEERED_BYTES = 290_000_003
 _SHORT = 2003
+_CROWD, _ROUNDS = 40, 300
+_FEW_ROWS = 16
 _POLL_S = 0.1
 
 
@@ -144,19 +148,40 @@ def make_short(network: Network) -> Iterator[dict[str, Any]]:
     yield {"failures": {}, "connections": _SHORT, "sent": 7 * _SHORT}
 
 
+@contextmanager
+def make_crowded(network: Network) -> Iterator[dict[str, Any]]:
+    """Make connections that take turns, on both CPUs: softirqs interrupt what sends."""
+    with network.client.namespace.entered():
+        _steer("3")
+    peers = Peers(network, IPV4, _FIRST_PORT)
+    with peers.listening() as listener:
+        pairs = [peers.pair(listener) for _ in range(_CROWD)]
+        for _ in range(_ROUNDS):
+            for pair in pairs:
+                pair.up(7)
+                pair.down(11)
+        for pair in pairs:
+            pair.close()
+    peers.settle()
+    yield {"failures": {}, "sent": sum(facts.up + facts.down for facts in peers.connections)}
+
+
 class Count:
     """Counting in a namespace, from now on.
 
     Args:
         namespace: Which.
         counting: What is counted.
+        is_read: Whether sums are read all the while.
     """
 
-    def __init__(self, namespace: Namespace, counting: Counting) -> None:
+    def __init__(self, namespace: Namespace, counting: Counting, *, is_read: bool) -> None:
         self._namespace = namespace
         self.summing = Summing(counting)
         self._counters = self.summing.counters
         self.summing.attach()
+        self._is_read = is_read
+        self._read: list[int] = []
         self._closed: list[Closed] = []
         self._is_over = threading.Event()
         self._polling = threading.Thread(target=self._poll)
@@ -165,8 +190,10 @@ class Count:
 
     def _poll(self) -> None:
         # As often as a user would: the ends of a socket may be those of another soon.
-        while not self._is_over.wait(_POLL_S):
+        while not self._is_over.wait(_POLL_S / 10 if self._is_read else _POLL_S):
             self._closed.append(self.summing.closed())
+            if self._is_read:
+                self._read.append(int(self.summing.read().values.sum()))
 
     def __enter__(self) -> "Count":
         return self
@@ -204,6 +231,7 @@ class Count:
             "whole lives": int((sockets["lifetime_ns"] > 0).sum()),
             "bytes acked": int(sockets["bytes_acked"].sum()),
             "overflowed": sums.overflowed,
+            "read": self._read,
             "lacking": {counter.key: count for counter, count in summing.read_lacking().items()},
             "missed": {str(hook): missed for hook, missed in summing.read_missed().items() if missed},
             "made": made,
@@ -222,25 +250,44 @@ class Count:
 
 
 SEGMENTS = find_counters("TcpInSegs,TcpOutSegs,TcpRetransSegs,TcpCurrEstab")
+GROWING = find_counters("TcpInSegs,TcpOutSegs,SocketBytesSent,SocketMessagesSent,SocketBytesReceived")
+"""These are never taken back."""
 
-RUNS: dict[str, tuple[Make, tuple[Counter, ...], str, bool]] = {
-    "all": (make_all, ALL, "tuple", False),
-    "short": (make_short, ALL, "tuple", True),
-    "steered": (make_steered, SEGMENTS, "lport", False),
+
+class Run(NamedTuple):
+    """One run: the traffic, the counters, what makes a bucket, and whether it ends with its socket.
+
+    In a crowd each CPU has fewer rows than there are buckets, and sums are read all the while.
+    """
+
+    make: Make
+    counters: tuple[Counter, ...]
+    by: str
+    on_close: bool = False
+    is_crowd: bool = False
+
+
+RUNS = {
+    "all": Run(make_all, ALL, "tuple"),
+    "short": Run(make_short, ALL, "tuple", on_close=True),
+    "steered": Run(make_steered, SEGMENTS, "lport"),
+    "crowd": Run(make_crowded, GROWING, "tuple", is_crowd=True),
+    "groups": Run(make_crowded, GROWING, "rport", is_crowd=True),
 }
-"""Name -> the traffic, the counters, what makes a bucket, and whether it ends with its socket."""
+"""Name -> run."""
 
 
 def count(rung: str, name: str, *, is_own_machine: bool) -> dict[str, Any]:
     """Count in a namespace while traffic is made in it."""
-    make, counters, by, on_close = RUNS[name]
-    if make is make_all:
-        make = partial(make_all, is_own_machine=is_own_machine)
-    with loopback(has_super_segments=True) as network:
+    asked = RUNS[name]
+    make = partial(make_all, is_own_machine=is_own_machine) if asked.make is make_all else asked.make
+    with loopback(has_super_segments=True) as network, ExitStack() as stack:
         inode = network.client.namespace.inode
         wanted = Between("netns", inode, inode)
-        counting = Counting(counters, parse_by(by), wanted, rung=Rung(rung), on_close=on_close)
-        count = Count(network.client.namespace, counting)
+        counting = Counting(asked.counters, parse_by(asked.by), wanted, rung=Rung(rung), on_close=asked.on_close)
+        if asked.is_crowd:
+            stack.enter_context(patch.object(buckets, "default_rows", lambda *_: _FEW_ROWS))
+        count = Count(network.client.namespace, counting, is_read=asked.is_crowd)
         with count.summing, count, make(network) as made:
             return count.end(made)
 

@@ -10,7 +10,7 @@ import pytest
 from tcpio.errors import UnsupportedKernel, UsageError
 from tcpio.kernel import buckets
 from tcpio.kernel.btf import Btf
-from tcpio.kernel.buckets import Counting, Summing, default_buckets
+from tcpio.kernel.buckets import Counting, Summing, default_buckets, default_rows
 from tcpio.kernel.hooks import Hook, Kind, Rung
 from tcpio.kernel.source import CAST, Source
 from tcpio.kernel.symbols import Symbols
@@ -103,7 +103,12 @@ def test_what_is_asked_for_is_the_kernels_best() -> None:
         assert {counter.key for counter in summing.absent} == {"TcpExtListenDrops"}
         assert "split" in summing.doubts[COUNTERS[2]]
         assert summing.rung is Rung.FENTRY
-        assert programs.sizes == {"buckets": summing.max_buckets, "closed": summing.max_buckets, "words": 3}
+        assert programs.sizes == {
+            "buckets": summing.max_buckets,
+            "closed": summing.max_buckets,
+            "words": CPUS,
+            "rows": CPUS * default_rows(2, CPUS),
+        }
     assert programs.said == ["attach", "close"]
 
 
@@ -128,6 +133,45 @@ def test_groups_are_summed_over_their_cpus() -> None:
     programs.maps = {"buckets": {bucket(0): numbers(1, 2, 10, 20, 100, 200)}}
 
     assert summing.read().values.tolist() == [[111, 222]]
+
+
+def row(is_given: int, key: bytes, *values: int) -> bytes:
+    return np.array([0, 0], np.uint64).tobytes()[:12] + np.uint32(is_given).tobytes() + key + numbers(*values)
+
+
+def test_what_lies_in_the_rows_of_cpus_is_added_to_their_buckets() -> None:
+    summing, programs = begin()
+    rows = [row(1, bucket(81), 100, 0), row(0, bucket(80), 5, 5), row(1, bucket(0), 7, 7), row(1, bucket(81), 0, 1000)]
+    programs.maps = {
+        "buckets": {bucket(81): numbers(2, 11), bucket(80): numbers(-1, 7), bucket(0): numbers(1, 2)},
+        "rows": {bytes([at, 0, 0, 0]): row for at, row in enumerate(rows)},
+        "are_rows_read": {},
+    }
+    sums = summing.read()
+    found = zip(sums.buckets["lport"].tolist(), sums.values.tolist(), strict=True)
+
+    assert sorted(found) == [(0, [8, 9]), (80, [-1, 7]), (81, [102, 1011])]
+
+
+def test_rows_stay_as_they_are_while_they_are_read() -> None:
+    summing, programs = begin()
+    programs.maps = {"buckets": {}, "rows": {}, "are_rows_read": {}}
+    read = programs.read_elements
+
+    def read_elements(name: str) -> Iterator[tuple[bytes, bytes]]:
+        programs.said.append(f"{name} while {programs.maps['are_rows_read'][bytes(4)][0]}")
+        return read(name)
+
+    programs.read_elements = read_elements  # type: ignore[method-assign]  # the test's own
+    summing.read()
+
+    assert programs.said == ["attach", "wait", "rows while 1", "buckets while 1"]
+    assert not programs.maps["are_rows_read"][bytes(4)][0]
+
+
+def test_what_ends_with_its_socket_lies_in_no_row() -> None:
+    assert begin()[1].sizes["rows"]
+    assert not begin(on_close=True)[1].sizes["rows"]
 
 
 def test_maps_that_no_program_uses_are_empty() -> None:
@@ -231,6 +275,8 @@ def test_memory_has_a_bound_on_any_number_of_cpus() -> None:
     assert default_buckets(10, 1) == 1 << 16
     assert default_buckets(50, 256) * 50 * 256 * 8 < 64 << 20
     assert default_buckets(10_000, 10_000) == 1
+    assert default_rows(10, 2) == 1 << 10
+    assert 4 << 20 < default_rows(50, 256) * 256 * 50 * 8 < 16 << 20
 
 
 def test_a_kernel_is_asked_of_each_hook_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -29,7 +29,10 @@ def source_of(
 ) -> str:
     btf = casting_btf(CAST, BYTES)
     choice = choose(btf, lambda _: YES, find_counters(counters), rung=rung, has_ipv6=True, has_frames=True)
-    return make_count_source(btf, choice, parse_by(by), wanted, on_close=on_close, may_follow_pointers=may_follow).text
+    rows = 0 if on_close else 64
+    return make_count_source(
+        btf, choice, parse_by(by), wanted, rows=rows, on_close=on_close, may_follow_pointers=may_follow
+    ).text
 
 
 def value_of(macro: str, text: str) -> str:
