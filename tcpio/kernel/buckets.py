@@ -102,6 +102,11 @@ class Summing:
         return self._choice.rung
 
     @property
+    def btf(self) -> Btf:
+        """The kernel's types."""
+        return self._btf
+
+    @property
     def doubts(self) -> dict[Counter, str]:
         """What is not exact, or not counted at all, on this kernel and by this way to attach, and why."""
         return self._choice.doubts

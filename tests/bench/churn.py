@@ -9,8 +9,11 @@ import socket
 import sys
 import time
 
+from tests.bench.pairs import CLIENT_CPU, SERVER_CPU, stay_on
+
 
 def _serve(listener: socket.socket) -> None:
+    stay_on(SERVER_CPU)
     while True:
         sock, _ = listener.accept()
         sock.recv(1)
@@ -24,6 +27,7 @@ def main() -> None:
     server = os.fork()
     if server == 0:
         _serve(listener)
+    stay_on(CLIENT_CPU)
     address = listener.getsockname()
     began_s = time.monotonic()
     for _ in range(connections):

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 from tcpio.kernel.cache import VARIABLE
 from tests.bench import consumers
+from tests.bench.pairs import find_kept
 from tests.bench.tables import NOTHING, show, spread
 from tests.bench.traffic import LOOPBACK, Load, carry, place
 from tests.bench.usage import read_cpu, read_programs, wait_until_idle
@@ -25,10 +25,11 @@ from tests.live.overload import read_peak
 from tests.live.programs import CHECKOUT, READY, TCPIO, Program, read_counts
 from tests.live.witness import statistics
 
-_BULK = Load("", ("-n", "6G"), has_super_segments=True)
-_SMALL = Load("", ("-n", "150M", "-M", "512"), has_super_segments=False)  # 12 of these are options
-_EXCHANGES = "100000"
-_CONNECTIONS = "5000"
+_BULK = Load("", ("-n", "3G"), has_super_segments=True)
+_SMALL = Load("", ("-n", "75M", "-M", "512"), has_super_segments=False)  # 12 of these are options
+_EXCHANGES = "50000"
+_CONNECTIONS = "2500"
+_SHORT_ROUNDS = 4  # of the traffic, for each round that was asked for
 _TCPDUMP_READY = "listening on"
 _CAPTURED = re.compile(r"(\d+) packets? captured")
 
@@ -127,20 +128,22 @@ def measure(rounds: int) -> None:
 
 def _measure(traffic: _Traffic, rounds: int, namespace: Namespace, folder: Path) -> None:
     traffic.make(namespace)  # warms up
-    before: dict[str, list[float]] = defaultdict(list)
-    runs: dict[str, list[_Run]] = defaultdict(list)
-    for _ in range(rounds):
+    alone = [traffic.make(namespace)]
+    runs: list[_Run] = []
+    for _ in range(rounds * _SHORT_ROUNDS):
         for watcher in _WATCHERS:
-            before[watcher.name].append(traffic.make(namespace))
-            runs[watcher.name].append(_run(watcher, traffic, namespace, folder))
-    rates = [rate for rates in before.values() for rate in rates]
-    rows = [["untraced", spread([rate / median(rates) for rate in rates]), *[NOTHING] * 5]]
+            runs.append(_run(watcher, traffic, namespace, folder))
+            alone.append(traffic.make(namespace))
+    kept = find_kept([run.rate for run in runs], alone)
+    rows = [["untraced", spread([rate / median(alone) for rate in alone]), *[NOTHING] * 5]]
     with statistics():  # apart from what is measured by the clock, since it takes time itself
-        for watcher in _WATCHERS:
+        for at, watcher in enumerate(_WATCHERS):
             program_ns = [] if watcher.ready == _TCPDUMP_READY else [_in_kernel(watcher, traffic, namespace, folder)]
-            cells = _cells(runs[watcher.name], before[watcher.name])
+            own = slice(at, None, len(_WATCHERS))
+            cells = _cells(runs[own], kept[own])
             rows.append([watcher.name, *cells[:3], spread(program_ns, 0), *cells[3:]])
-    show(f"{traffic.name}, {rounds} rounds; untraced is beside its own median", _HEADS, rows)
+    title = f"{traffic.name}, {rounds * _SHORT_ROUNDS} rounds; untraced is beside its own median"
+    show(title, _HEADS, rows)
 
 
 _HEADS = (
@@ -154,9 +157,9 @@ _HEADS = (
 )
 
 
-def _cells(runs: Sequence[_Run], before: Sequence[float]) -> list[str]:
+def _cells(runs: Sequence[_Run], kept: Sequence[float]) -> list[str]:
     return [
-        spread([run.rate / rate for run, rate in zip(runs, before, strict=True)]),
+        spread(kept),
         spread([run.cpu_s / run.segments * 1e6 for run in runs]),
         spread([100 * run.lost for run in runs if run.lost is not None]),
         spread([run.peak / 1e6 for run in runs], 0),

@@ -5,14 +5,18 @@ Prints how many exchanges there were in a second. The server is a process of its
 one thread, and every connection always has one byte on its way.
 """
 
+import contextlib
 import os
 import select
 import socket
 import sys
 import time
 
+from tests.bench.pairs import CLIENT_CPU, SERVER_CPU, stay_on
+
 
 def _serve(listener: socket.socket, connections: int) -> None:
+    stay_on(SERVER_CPU)
     poll = select.epoll()
     sockets = {}
     for _ in range(connections):
@@ -54,8 +58,10 @@ def main() -> None:
     listener = socket.create_server(("127.0.0.1", 0), backlog=connections)
     server = os.fork()
     if server == 0:
-        _serve(listener, connections)
+        with contextlib.suppress(ConnectionResetError):  # the client has ended, with bytes on their way
+            _serve(listener, connections)
         os._exit(0)
+    stay_on(CLIENT_CPU)
     address = listener.getsockname()
     listener.close()
     print(_exchange(address, connections, exchanges))  # noqa: T201  for tests/bench/summaries.py

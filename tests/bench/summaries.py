@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from tcpio.kernel.cache import VARIABLE
 from tcpio.output.as_report import TextReport
 from tcpio.output.report import Report
 from tcpio.output.report_rows import CsvReport, JsonReport
+from tests.bench import empty_programs
+from tests.bench.pairs import find_kept
 from tests.bench.tables import NOTHING, show, spread
 from tests.bench.traffic import LOOPBACK, Load, carry
 from tests.bench.usage import read_fdinfo, read_programs, read_reaped
@@ -28,8 +29,9 @@ from tests.live.witness import statistics
 from tests.unit.sums import Row, make_setting, make_sums
 
 _COUNTING = "tcpio: counting"
-_BULK = Load("bulk", ("-n", "8G"), has_super_segments=True)
-_EXCHANGES = 100_000
+_BULK = Load("bulk", ("-n", "2G"), has_super_segments=True)
+_EXCHANGES = 40_000
+_SHORT_ROUNDS = 8  # of the traffic, for each round that was asked for
 _BUCKETS = 100_000
 
 
@@ -45,6 +47,11 @@ def _tcpio(*words: str) -> Callable[[Namespace], Sequence[str]]:
 
 
 _WATCHERS = (
+    _Watcher(
+        "empty programs instead",
+        lambda _: [*TCPIO[:-1], "tests.bench.empty_programs"],
+        empty_programs.READY,
+    ),
     _Watcher("tcpio summary", _tcpio("summary"), _COUNTING),
     _Watcher("tcpio summary --by raddr", _tcpio("summary", "--by", "raddr"), _COUNTING),
     _Watcher("tcpio summary --counters InSegs", _tcpio("summary", "--counters", "InSegs"), _COUNTING),
@@ -84,19 +91,19 @@ def measure(rounds: int) -> None:
 
 def _beside(load: str, make: Callable[[Namespace], float], namespace: Namespace, folder: Path, rounds: int) -> None:
     make(namespace)  # warms up
-    alone: list[_Cost] = []
-    watched: dict[str, list[_Cost]] = defaultdict(list)
-    for _ in range(rounds):
+    alone = [_measure_load(make, namespace)]
+    watched: list[_Cost] = []
+    for _ in range(rounds * _SHORT_ROUNDS):
         for watcher in _WATCHERS:
-            alone.append(_measure_load(make, namespace))
             with _watching(watcher, namespace, folder):
-                watched[watcher.name].append(_measure_load(make, namespace))
-    before = [alone[number :: len(_WATCHERS)] for number in range(len(_WATCHERS))]
+                watched.append(_measure_load(make, namespace))
+            alone.append(_measure_load(make, namespace))
+    kept = find_kept([cost.rate for cost in watched], [cost.rate for cost in alone])
+    kept_cpu = find_kept([1 / cost.cpu_s for cost in watched], [1 / cost.cpu_s for cost in alone])
     rows = [["untraced", *_cells(alone), NOTHING, NOTHING]]
-    rows += [
-        [name, *_cells(costs), *_ratios(costs, just_before)]
-        for (name, costs), just_before in zip(watched.items(), before, strict=True)
-    ]
+    for at, watcher in enumerate(_WATCHERS):
+        own = slice(at, None, len(_WATCHERS))
+        rows.append([watcher.name, *_cells(watched[own]), spread(kept[own]), spread(kept_cpu[own])])
     show(load, ["", "rate", "CPU s of the traffic", "rate / untraced", "CPU untraced / traced"], rows)
 
 
@@ -117,14 +124,6 @@ def _cells(costs: Sequence[_Cost]) -> list[str]:
     return [spread([cost.rate for cost in costs]), spread([cost.cpu_s for cost in costs])]
 
 
-def _ratios(costs: Sequence[_Cost], before: Sequence[_Cost]) -> list[str]:
-    pairs = list(zip(costs, before, strict=True))
-    return [
-        spread([one.rate / other.rate for one, other in pairs]),
-        spread([other.cpu_s / one.cpu_s for one, other in pairs]),
-    ]
-
-
 @contextmanager
 def _watching(watcher: _Watcher, namespace: Namespace, folder: Path) -> Iterator[Program]:
     kept = {VARIABLE: str(folder / "programs")}
@@ -141,7 +140,7 @@ def _in_kernel(namespace: Namespace, folder: Path) -> None:
     # Per segment sent or received: what it costs whoever sends or receives it.
     rows = []
     with statistics():
-        for watcher in _WATCHERS[:-1]:
+        for watcher in _WATCHERS[1:-1]:
             with _watching(watcher, namespace, folder) as program:
                 before = namespace.counters()
                 _exchange(namespace, 64)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from tests.bench.pairs import CLIENT_CPU, SERVER_CPU
 from tests.live.links import forbid_super_segments
 from tests.live.namespaces import DEADLINE_S, Namespace, namespaces, wait_until
 
@@ -83,7 +84,8 @@ def pouring(namespace: Namespace, load: Load, seconds: int) -> Iterator[None]:
 
 
 def _client(load: Load) -> list[str]:
-    return ["iperf3", "-c", _ADDRESS, "-p", _PORT, "-J", *load.options]
+    cpus = f"{CLIENT_CPU},{SERVER_CPU}"
+    return ["iperf3", "-c", _ADDRESS, "-p", _PORT, "-J", "-A", cpus, *load.options]
 
 
 @contextmanager
