@@ -195,7 +195,7 @@ class Summing:
     @property
     def _row(self) -> np.dtype[np.void]:
         # struct row of bpf/summary.c
-        values = np.dtype((np.int64, max(len(self.counters), 1)))
+        values = np.dtype((np.int64, (max(len(self.counters), 1),)))
         heads = [("users", np.uint64), ("patience", np.uint32), ("is_given", np.uint32)]
         return np.dtype([*heads, ("bucket", BUCKET), ("values", values)])
 

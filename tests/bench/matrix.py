@@ -15,7 +15,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from tcpio.kernel.cache import VARIABLE
-from tests.bench import consumers
+from tests.bench import consumers, empty_programs
 from tests.bench.pairs import find_kept
 from tests.bench.tables import NOTHING, show, spread
 from tests.bench.traffic import LOOPBACK, Load, carry, place
@@ -92,6 +92,12 @@ def _tcpdump(name: str, *options: str) -> _Watcher:
 _CALLBACK = next(consumer for consumer in consumers.CONSUMERS if consumer.name == consumers.CALLBACK)
 
 _WATCHERS = (
+    _Watcher(
+        "empty programs instead",
+        lambda *_: [*TCPIO[:-1], "tests.bench.empty_programs", "trace"],
+        empty_programs.READY,
+        lambda *_: None,
+    ),
     _tcpio("tcpio"),
     _tcpio("tcpio, a filter that matches nothing", "*:1-*:1"),
     _tcpio("tcpio summary", "summary", lost=lambda *_: None),

@@ -43,13 +43,13 @@ class _Watcher:
 
 
 def _tcpio(*words: str) -> Callable[[Namespace], Sequence[str]]:
-    return lambda namespace: [*TCPIO, *words, "--netns", namespace.name]
+    return lambda namespace: [*TCPIO, *words, "--netns", namespace.name, "--attach", "tracepoint"]
 
 
 _WATCHERS = (
     _Watcher(
         "empty programs instead",
-        lambda _: [*TCPIO[:-1], "tests.bench.empty_programs"],
+        lambda _: [*TCPIO[:-1], "tests.bench.empty_programs", "summary"],
         empty_programs.READY,
     ),
     _Watcher("tcpio summary", _tcpio("summary"), _COUNTING),

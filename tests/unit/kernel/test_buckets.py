@@ -15,7 +15,7 @@ from tcpio.kernel.hooks import Hook, Kind, Rung
 from tcpio.kernel.source import CAST, Source
 from tcpio.kernel.symbols import Symbols
 from tcpio.schema.bucket import BUCKET, CLOSED, parse_by
-from tcpio.schema.counters import find_counters
+from tcpio.schema.counters import Counter, find_counters
 from tcpio.schema.support import YES, Support, Verdict
 from tests.unit.kernel.btf_blob import BYTES, Kernel, casting_btf
 
@@ -80,8 +80,10 @@ def _is_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def begin(by: str = "tuple", *, on_close: bool = False) -> tuple[Summing, FakePrograms]:
-    summing = Summing(Counting(COUNTERS, parse_by(by), rung=Rung.FENTRY, on_close=on_close))
+def begin(
+    by: str = "tuple", *, counters: tuple[Counter, ...] = COUNTERS, on_close: bool = False
+) -> tuple[Summing, FakePrograms]:
+    summing = Summing(Counting(counters, parse_by(by), rung=Rung.FENTRY, on_close=on_close))
     summing.attach()
     return summing, FakePrograms.made[-1]
 
@@ -151,6 +153,19 @@ def test_what_lies_in_the_rows_of_cpus_is_added_to_their_buckets() -> None:
     found = zip(sums.buckets["lport"].tolist(), sums.values.tolist(), strict=True)
 
     assert sorted(found) == [(0, [8, 9]), (80, [-1, 7]), (81, [102, 1011])]
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_rows_may_hold_a_single_counter_or_none(count: int) -> None:
+    summing, programs = begin(counters=COUNTERS[:count])
+    one = numbers(3)  # there is always room for one
+    programs.maps = {
+        "buckets": {bucket(80): one},
+        "rows": {bytes(4): row(1, bucket(80), 4)},
+        "are_rows_read": {},
+    }
+
+    assert summing.read().values.tolist() == [[7][:count]]
 
 
 def test_rows_stay_as_they_are_while_they_are_read() -> None:
