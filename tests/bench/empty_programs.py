@@ -31,6 +31,7 @@ def _of_trace() -> tuple[Btf, Sequence[Program]]:
 def _of_summary() -> tuple[Btf, Sequence[Program]]:
     counters = tuple(counter for counter in COUNTERS if not counter.is_hosts)
     with Summing(Counting(counters, parse_by("tuple"), rung=Rung.TRACEPOINT)) as summing:
+        summing.attach()  # or the compiler would still run
         return summing.btf, summing.source.programs
 
 
