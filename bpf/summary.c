@@ -149,7 +149,7 @@ struct row {
 };
 #define PATIENCE 8
 
-/* CPU * TCPIO_ROWS + hash -> row. Inserted by: take_row(). Read by: tcpio/kernel/buckets.py, which makes one for each CPU. */
+/* CPU * TCPIO_ROWS + hash -> row. Given by: give_row(). Read by: tcpio/kernel/buckets.py, which makes some for each CPU. */
 BPF_ARRAY(rows, struct row, TCPIO_ROWS);
 
 /* Whether rows are to stay as they are, while they are read. Set by: tcpio/kernel/buckets.py. */

@@ -194,10 +194,7 @@ class Summing:
 
     @property
     def _row(self) -> np.dtype[np.void]:
-        # struct row of bpf/summary.c
-        values = np.dtype((np.int64, (max(len(self.counters), 1),)))
-        heads = [("users", np.uint64), ("patience", np.uint32), ("is_given", np.uint32)]
-        return np.dtype([*heads, ("bucket", BUCKET), ("values", values)])
+        return np.dtype([*_ROW_HEAD, ("values", np.int64, (max(len(self.counters), 1),))])
 
     def _sum(self, values: bytes, copies: int) -> Values:
         # Shape (N, counters), from N elements of so many copies each.
@@ -276,7 +273,7 @@ def default_rows(counters: int, cpus: int) -> int:
         counters: How many are counted.
         cpus: How many there may be.
     """
-    fit = _MEMORY // 4 // cpus // (_ROW + BUCKET.itemsize + 8 * counters)
+    fit = _MEMORY // 4 // cpus // (np.dtype(_ROW_HEAD).itemsize + 8 * counters)
     return 1 << min(max(fit, _FEWEST_ROWS), _MOST_ROWS).bit_length() - 1
 
 
@@ -301,7 +298,12 @@ def add_up(buckets: Buckets, values: Values, rows: Buckets, row_values: Values) 
 
 _TRUE, _FALSE = (number.to_bytes(4, sys.byteorder) for number in (1, 0))
 _AS_BYTES = f"S{BUCKET.itemsize}"
-_ROW = 16  # what struct row begins with
+_ROW_HEAD = [  # what struct row of bpf/summary.c begins with
+    ("users", np.uint64),
+    ("patience", np.uint32),
+    ("is_given", np.uint32),
+    ("bucket", BUCKET),
+]
 _MOST_ROWS = 1 << 10
 _FEWEST_ROWS = 1 << 4
 _LIFE_WORDS = 2  # born_ns and is_closed of struct sums

@@ -20,8 +20,8 @@ _FILTER = to_c(to_expr((parse_filter("*:443-10.0.0.0/8:*"), parse_filter("*:*-[2
 
 @pytest.mark.parametrize(
     ("rung", "by", "on_close"),
-    [(Rung.FENTRY, "tuple", True), (Rung.KPROBE, "laddr/16/48,raddr/24/64", False)],
-    ids=["fentry-sockets", "kprobe-networks"],
+    [(Rung.FENTRY, "tuple", True), (Rung.FENTRY, "tuple", False), (Rung.KPROBE, "laddr/16/48,raddr/24/64", False)],
+    ids=["fentry-closing", "fentry-sockets", "kprobe-networks"],
 )
 def test_all_counters_can_be_compiled(rung: Rung, by: str, *, on_close: bool) -> None:
     btf = read_kernel_types(None, [*FUNCTIONS, "inet_timewait_sock"])

@@ -138,7 +138,8 @@ def test_groups_are_summed_over_their_cpus() -> None:
 
 
 def row(is_given: int, key: bytes, *values: int) -> bytes:
-    return np.array([0, 0], np.uint64).tobytes()[:12] + np.uint32(is_given).tobytes() + key + numbers(*values)
+    users_and_patience = bytes(12)
+    return users_and_patience + np.uint32(is_given).tobytes() + key + numbers(*values)
 
 
 def test_what_lies_in_the_rows_of_cpus_is_added_to_their_buckets() -> None:
@@ -168,7 +169,7 @@ def test_rows_may_hold_a_single_counter_or_none(count: int) -> None:
     assert summing.read().values.tolist() == [[7][:count]]
 
 
-def test_rows_stay_as_they_are_while_they_are_read() -> None:
+def test_rows_stay_as_they_are_while_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     summing, programs = begin()
     programs.maps = {"buckets": {}, "rows": {}, "are_rows_read": {}}
     read = programs.read_elements
@@ -177,7 +178,7 @@ def test_rows_stay_as_they_are_while_they_are_read() -> None:
         programs.said.append(f"{name} while {programs.maps['are_rows_read'][bytes(4)][0]}")
         return read(name)
 
-    programs.read_elements = read_elements  # type: ignore[method-assign]  # the test's own
+    monkeypatch.setattr(programs, "read_elements", read_elements)
     summing.read()
 
     assert programs.said == ["attach", "wait", "rows while 1", "buckets while 1"]
