@@ -131,7 +131,7 @@ def test_what_programs_missed_is_told_when_softirqs_interrupt_them(counts: Count
 
 
 @pytest.mark.parametrize("name", ["crowd", "groups"])
-def test_nothing_is_lost_or_read_twice_when_buckets_take_rows_from_each_other(counts: Counts, name: str) -> None:
+def test_nothing_is_lost_when_buckets_take_rows_from_each_other(counts: Counts, name: str) -> None:
     run = counts(name)
     read = [*run["read"], sum(run["summed"].values())]
 
