@@ -41,9 +41,6 @@ SAMPLE = _sample_dtype()
 LOST = np.dtype([("type", "u4"), ("misc", "u2"), ("size", "u2"), ("id", "u8"), ("lost", "u8")])
 """dtype of PERF_RECORD_LOST."""
 
-MISALIGNED = _ALIGNMENT - _RAW_SIZE
-"""A block that begins so many bytes behind a multiple of eight has its records' u64 members aligned."""
-
 _FIRST_SCAN = 512
 
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from tcpio.errors import NotPermitted, UnsupportedKernel
 from tcpio.kernel import syscall
-from tcpio.kernel.perf_records import MISALIGNED, Block, decode
-from tcpio.schema.batch import Batch, join
+from tcpio.kernel.perf_records import Block, decode
+from tcpio.schema.batch import Batch, copied, join
 
 # struct perf_event_mmap_page, in u64 words
 _DATA_HEAD = 1024 // 8
@@ -48,19 +48,16 @@ class Ring:
         """Read how far the kernel has written; a barrier must follow before the data is read."""
         return int(self._control[_DATA_HEAD])
 
-    def copy(self, head: int) -> Block:
-        """Copy what was written since the last release, up to ``head``."""
+    def read(self, head: int) -> Block:
+        """Give what was written since the last release, up to ``head``: where it lies, or in one piece of its own."""
         tail = int(self._control[_DATA_TAIL])
         size = len(self._data)
         length, start = head - tail, tail % size
-        block: Block = np.empty(MISALIGNED + length, np.uint8)[MISALIGNED:]
-        first = min(length, size - start)
-        block[:first] = self._data[start : start + first]
-        block[first:] = self._data[: length - first]
-        return block
+        block = self._data[start : start + length]
+        return block if len(block) == length else np.concatenate((block, self._data[: length - len(block)]))
 
     def release(self, head: int) -> None:
-        """Give what lies before ``head`` back to the kernel; a barrier must lie between the copy and this."""
+        """Give what lies before ``head`` back to the kernel: once it has been copied, and behind a barrier."""
         self._control[_DATA_TAIL] = head
 
 
@@ -71,11 +68,11 @@ def drain(rings: Iterable[Ring]) -> Batch:
     """
     heads = [(ring, ring.read_head()) for ring in rings]
     syscall.barrier()
-    blocks = [(ring.cpu, ring.copy(head)) for ring, head in heads]
+    batch = copied([decode(ring.read(head), ring.cpu) for ring, head in heads])
     syscall.barrier()
     for ring, head in heads:
         ring.release(head)
-    return join([decode(block, cpu) for cpu, block in blocks if len(block)])
+    return batch
 
 
 class Rings:

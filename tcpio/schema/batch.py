@@ -155,13 +155,19 @@ class Batch(NamedTuple):
 
 
 def join(batches: Sequence[Batch]) -> Batch:
-    """Put batches behind one another."""
-    marks = tuple(mark for batch in batches for mark in batch.marks)
+    """Put batches behind one another; if only one has records, these stay where they lie."""
     filled = [batch.records for batch in batches if len(batch.records)]
     if len(filled) == 1:
-        return Batch(filled[0], marks)
-    if not filled:
-        return Batch(no_records(), marks)
+        return Batch(filled[0], _all_marks(batches))
+    return copied(batches)
+
+
+def copied(batches: Sequence[Batch]) -> Batch:
+    """Put batches behind one another, in memory of their own."""
     # As opaque items, which numpy copies faster than structured ones; wherever they lie, so that it is done once.
-    opaque = np.concatenate([records.view(f"V{RECORD.itemsize}") for records in filled])
-    return Batch(opaque.view(RECORD), marks)
+    opaque = [batch.records.view(f"V{RECORD.itemsize}") for batch in batches if len(batch.records)]
+    return Batch(np.concatenate(opaque).view(RECORD) if opaque else no_records(), _all_marks(batches))
+
+
+def _all_marks(batches: Sequence[Batch]) -> tuple[Mark, ...]:
+    return tuple(mark for batch in batches for mark in batch.marks)

@@ -4,13 +4,23 @@
 A ring is only nearly in order: a softirq that interrupts a program is stamped later and written earlier. And rings
 are read one after the other. So each round is sorted, and released up to the highest timestamp that the *previous*
 round ended with: a record may be stamped before and written after its neighbour, but not a whole round later (the
-rule of perf's ordered events, tools/perf/util/ordered-events.h).
+rule of perf's ordered events, tools/perf/util/ordered-events.h). That is what the previous round brought, and the few
+records of this one that go between.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
-from tcpio.schema.batch import Batch, Mark, join
+from tcpio.schema.arrays import NDArray
+from tcpio.schema.batch import LAST_NS, Batch, Mark, join
 from tcpio.schema.record import Records, no_records, take
+
+
+class _Run(NamedTuple):
+    # Records in order, and their times in one piece.
+    records: Records
+    times: NDArray[np.uint64]
 
 
 class Order:
@@ -23,7 +33,8 @@ class Order:
     def __init__(self) -> None:
         self.late = 0
         self._pushed: list[Batch] = []
-        self._held = Batch(no_records())
+        self._held = _sorted(no_records())  # none is behind the horizon
+        self._marks: list[Mark] = []
         self._horizon_ns = 0  # the highest timestamp that the previous round ended with
         self._released_ns = 0
 
@@ -38,51 +49,59 @@ class Order:
 
     def end_round(self) -> Batch:
         """Give what no later round can precede, in order."""
-        batch = self._sort()
-        horizon_ns = self._horizon_ns
+        until_ns = self._horizon_ns
+        run = self._sort_pushed()
         # A mark counts as well, or one that no record follows would be held until the end.
-        ends_ns = [*batch.records["ts_ns"][-1:].tolist(), *(mark.ts_ns for mark in batch.marks[-1:])]
-        self._horizon_ns = max([horizon_ns, *ends_ns])
-        return self._release(batch, horizon_ns)
+        self._horizon_ns = max([until_ns, *run.times[-1:].tolist(), *(mark.ts_ns for mark in self._marks)])
+        cut = int(np.searchsorted(run.times, until_ns, side="right"))
+        due = _merge(self._held, _Run(run.records[:cut], run.times[:cut]))
+        self._held = _Run(run.records[cut:], run.times[cut:])
+        return self._release(due, until_ns)
 
     def flush(self) -> Batch:
         """Give all that is left, in order."""
-        batch = self._sort()
-        self._held = Batch(no_records())
-        self._count_late(batch.records)
-        return batch
+        due = _merge(self._held, self._sort_pushed())
+        self._held = _sorted(no_records())
+        return self._release(due, LAST_NS)
 
-    def _sort(self) -> Batch:
-        joined = join([self._held, *self._pushed])
+    def _sort_pushed(self) -> _Run:
+        joined = join(self._pushed)
         self._pushed = []
-        return Batch(_sorted(joined.records), tuple(sorted(joined.marks, key=_mark_time)))
+        self._marks = sorted([*self._marks, *joined.marks], key=_mark_time)
+        return _sorted(joined.records)
 
-    def _release(self, batch: Batch, until_ns: int) -> Batch:
-        cut = int(np.searchsorted(batch.records["ts_ns"], until_ns, side="right"))
-        due = [mark.ts_ns <= until_ns for mark in batch.marks]
-        self._held = Batch(
-            batch.records[cut:], tuple(mark for mark, is_due in zip(batch.marks, due, strict=True) if not is_due)
-        )
-        released = batch.records[:cut]
-        self._count_late(released)
-        if cut:
-            self._released_ns = max(self._released_ns, int(released["ts_ns"][-1]))
-        return Batch(released, tuple(mark for mark, is_due in zip(batch.marks, due, strict=True) if is_due))
-
-    def _count_late(self, released: Records) -> None:
-        self.late += int(np.searchsorted(released["ts_ns"], self._released_ns, side="left"))
+    def _release(self, due: _Run, until_ns: int) -> Batch:
+        marks = tuple(mark for mark in self._marks if mark.ts_ns <= until_ns)
+        self._marks = self._marks[len(marks) :]
+        self.late += int(np.searchsorted(due.times, self._released_ns, side="left"))
+        self._released_ns = max([self._released_ns, *due.times[-1:].tolist()])
+        return Batch(due.records, marks)
 
 
 def _mark_time(mark: Mark) -> int:
     return mark.ts_ns
 
 
-def _sorted(records: Records) -> Records:
+def _sorted(records: Records) -> _Run:
     times = np.ascontiguousarray(records["ts_ns"])
     if np.all(times[1:] >= times[:-1]):
-        return records
+        return _Run(records, times)
     # Runs that are in order already, one per CPU, are what a stable sort is quick at.
-    return take(records, np.argsort(times, kind="stable"))
+    order = np.argsort(times, kind="stable")
+    return _Run(take(records, order), times[order])
+
+
+def _merge(run: _Run, later: _Run) -> _Run:
+    # What was pushed later is mostly younger, so that only the end of the first run moves.
+    if not len(later.times):
+        return run
+    begin = int(np.searchsorted(run.times, later.times[0], side="right"))
+    end = _sorted(_join(run.records[begin:], later.records))
+    return _Run(_join(run.records[:begin], end.records), np.concatenate((run.times[:begin], end.times)))
+
+
+def _join(records: Records, others: Records) -> Records:
+    return join((Batch(records), Batch(others))).records
 
 
 class NoOrder(Order):

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from tcpio.kernel.perf_records import MISALIGNED, RECORD_SAMPLE, SAMPLE, Block, decode
+from tcpio.kernel.perf_records import RECORD_SAMPLE, SAMPLE, Block, decode
 from tcpio.output.as_text import TextFormat
 from tcpio.output.times import find_zone, make_time
 from tcpio.schema.address import from_text, to_words
@@ -81,13 +81,12 @@ def make_records(count: int, connections: int, seed: int = 0) -> Records:
 
 
 def to_block(records: Records) -> Block:
-    """Give records as perf writes them to a ring, placed as tcpio's reader places them."""
-    block: Block = np.zeros(MISALIGNED + len(records) * SAMPLE.itemsize, np.uint8)[MISALIGNED:]
-    samples = block.view(SAMPLE)
+    """Give records as perf writes them to a ring."""
+    samples = np.zeros(len(records), SAMPLE)
     samples["type"] = RECORD_SAMPLE
     samples["size"] = SAMPLE.itemsize
     samples["record"] = records
-    return block
+    return samples.view(np.uint8)
 
 
 def _by_cpu(records: Records) -> list[Batch]:

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from tcpio.kernel.perf_records import LOST, MISALIGNED, SAMPLE, Block, decode
+from tcpio.kernel.perf_records import LOST, SAMPLE, Block, decode
 from tcpio.schema.batch import Lost
 from tests.unit.kernel.perf_writer import PERF_RECORD_LOST, PERF_RECORD_SAMPLE, PERF_RECORD_THROTTLE
 from tests.unit.samples import make_records, times
@@ -115,11 +115,3 @@ def test_whole_records_come_back() -> None:
     raw = [struct.pack("=IHHI", PERF_RECORD_SAMPLE, 0, 88, 76) + record.tobytes() + bytes(4) for record in records]
 
     assert records.tobytes() == decode(block(*raw), 0).records.tobytes()
-
-
-def test_the_records_of_a_block_that_begins_where_it_should_are_aligned() -> None:
-    room = np.empty(MISALIGNED + 88, np.uint8)
-    room[MISALIGNED:] = block(sample(10))
-    records = decode(room[MISALIGNED:], 0).records
-
-    assert records.ctypes.data % 8 == 0

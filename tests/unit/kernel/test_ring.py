@@ -59,6 +59,16 @@ def test_room_is_given_back() -> None:
     assert 3 * SAMPLE_SIZE == writer.tail == writer.head
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_was_read_stays_when_its_room_is_used_again(count: int) -> None:
+    writer = PerfWriter(4096)
+    write(writer, *range(1, count + 1))
+    records = drain([ring_of(writer)]).records
+    writer.memory[CONTROL_SIZE:] = b"\xff" * 4096
+
+    assert times(records) == list(range(1, count + 1))
+
+
 def test_an_inversion_inside_a_ring_stays_as_it_was_written() -> None:
     writer = PerfWriter(4096)
     write(writer, 100, 300, 200, 400)
