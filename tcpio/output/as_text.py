@@ -57,7 +57,8 @@ class TextFormat(LineFormat):
         super().__init__(columns, time)
         self._is_wide = is_wide
         self._colors = colors
-        self._may_repeat &= colors is None  # or something stands before the times
+        if colors:  # their codes stand before the times
+            self._parts_at = ()
         self._leads = [_lead(columns, at) for at in range(len(columns))]
         self._tables = {column.name: _words(column, self._width(column, at)) for at, column in enumerate(columns)}
 

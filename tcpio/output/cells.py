@@ -13,6 +13,7 @@ import numpy as np
 
 from tcpio.schema.address import V4_MAPPED, to_text, to_words
 from tcpio.schema.arrays import NDArray
+from tcpio.schema.distinct import distinct
 
 Cells: TypeAlias = NDArray[np.uint8]
 """Shape (N, width), ASCII, zero bytes anywhere in a row."""
@@ -29,6 +30,7 @@ _V4_MAPPED_WORD = np.uint64(to_words(V4_MAPPED + bytes(4))[1])
 _V4_MAPPED_MASK = np.uint64(to_words(bytes(8) + b"\xff" * 4 + bytes(4))[1])
 _GROUP = 4  # digits written at once
 _GROUP_VALUES = 10**_GROUP
+_PORT_DIGITS = 5
 
 
 def _digit_tables() -> tuple[Groups, Groups, Groups]:
@@ -92,7 +94,8 @@ def put_digits(cells: Cells, at: int, values: Unsigned, count: int) -> None:
 
 def constant(text: str, count: int) -> Cells:
     """Write the same text ``count`` times."""
-    return np.broadcast_to(np.frombuffer(text.encode(), np.uint8), (count, len(text.encode())))
+    encoded = text.encode()
+    return np.ndarray((count, len(encoded)), np.uint8, encoded, strides=(0, 1))
 
 
 def table(words: Sequence[str]) -> Cells:
@@ -103,21 +106,18 @@ def table(words: Sequence[str]) -> Cells:
 
 
 def pad(cells: Cells, width: int, *, is_left: bool) -> Cells:
-    """Fill up to ``width`` characters with blanks; what is longer stays as it is."""
-    lacking = width - np.count_nonzero(cells, axis=1)
-    most = int(lacking.max(initial=0))
-    if most <= 0:
+    """Fill up to ``width`` characters with blanks; what is longer stays, and only then are there zero bytes."""
+    sizes = np.count_nonzero(cells, axis=1)[:, np.newaxis]
+    if sizes.min(initial=width) >= width:
         return cells
-    blanks = _BLANKS[np.maximum(lacking, 0), :most] if most < len(_BLANKS) else _blanks(most)[np.maximum(lacking, 0)]
-    return np.concatenate((cells, blanks) if is_left else (blanks, cells), axis=1)
-
-
-def _blanks(most: int) -> Cells:
-    # Row n has n blanks.
-    return (np.tri(most + 1, most, -1, np.uint8) * _SPACE).astype(np.uint8)
-
-
-_BLANKS = _blanks(64)
+    filled = np.maximum(sizes, width)
+    widest = int(filled.max(initial=width))
+    places = np.arange(widest) if is_left else np.arange(widest)[::-1]
+    padded: Cells = np.full((len(cells), widest), _SPACE, np.uint8)
+    padded[places < sizes] = cells[cells != 0]
+    if widest > width:
+        padded[places >= filled] = 0
+    return padded
 
 
 def numbers(values: Unsigned, width: int) -> Cells:
@@ -128,23 +128,30 @@ def numbers(values: Unsigned, width: int) -> Cells:
         return np.concatenate((constant(" " * lacking, len(values)), cells), axis=1)
     beyond = cells[:, :-width]
     beyond[beyond == _SPACE] = 0
-    return cells
+    return cells if beyond.any() else cells[:, -width:]
 
 
 def ports(values: Unsigned, width: int) -> Cells:
     """Write 16-bit numbers, aligned to the left."""
-    cells: Cells = _all_ports(width)[values]
+    cells: Cells = _all_ports(width).take(values, axis=0)  # faster than an index
     return cells
 
 
 @cache
 def _all_ports(width: int) -> Cells:
-    return pad(digits(np.arange(1 << 16, dtype=np.uint16)), width, is_left=True)
+    cells: Cells = np.zeros((1 << 16, max(width, _PORT_DIGITS)), np.uint8)
+    for count in range(1, _PORT_DIGITS + 1):
+        first, end = 10 ** (count - 1) if count > 1 else 0, min(10**count, 1 << 16)
+        cells[first:end, :count] = fixed_digits(np.arange(first, end, dtype=np.uint16), count)
+        cells[first:end, count:width] = _SPACE
+    return cells
 
 
 def addresses(words: NDArray[np.uint64], width: int) -> Cells:
     """Write addresses of shape (N, 2), as a record has them, aligned to the right."""
-    return pad(_bare_addresses(np.ascontiguousarray(words)), width, is_left=False)
+    first, number = distinct(words)
+    different = pad(_bare_addresses(words[first]), width, is_left=False)
+    return different.take(number, axis=0)
 
 
 def is_ipv4(words: NDArray[np.uint64]) -> NDArray[np.bool_]:
@@ -157,8 +164,8 @@ def _bare_addresses(words: NDArray[np.uint64]) -> Cells:
     ipv4 = is_ipv4(words)
     # The last four bytes of an address are those of IPv4.
     quads = words.view(np.uint8)[:, -4:]
-    leading = _OCTETS[quads[:, :-1]].reshape(len(words), (quads.shape[1] - 1) * _OCTETS.shape[1])
-    octets: Cells = np.concatenate((leading, _LAST_OCTET[quads[:, -1]]), axis=1)
+    leading = _OCTETS.take(quads[:, :-1], axis=0).reshape(len(words), (quads.shape[1] - 1) * _OCTETS.shape[1])
+    octets: Cells = np.concatenate((leading, _LAST_OCTET.take(quads[:, -1], axis=0)), axis=1)
     if ipv4.all():
         return octets
     # IPv6 text has rules of its own (RFC 5952); the C library writes it, once for each address.

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from tcpio.output.cells import Cells, addresses, compact, constant, digits, join, ports, squeeze, table
-from tcpio.output.repeats import find_repeats, repeat
+from tcpio.output.repeats import Pieces, to_pieces, weave
 from tcpio.output.times import TimeFormat
 from tcpio.schema.batch import Batch, Mark
-from tcpio.schema.columns import FLOW, Column, Kind
-from tcpio.schema.distinct import Indices, distinct, pack
+from tcpio.schema.columns import Column, Kind
+from tcpio.schema.distinct import Indices, Words, distinct, pack
 from tcpio.schema.record import RECEIVE, Records, take
 
 _TIMES = (Kind.TIME, Kind.STAMP)
@@ -61,8 +61,7 @@ class LineFormat(ABC):
         self._columns = columns
         self._time = time
         self._times = next((at for at, column in enumerate(columns) if column.kind not in _TIMES), len(columns))
-        self._members = [column.source for column in columns[self._times :]]
-        self._may_repeat = not any(column.is_own or column.kind in _TIMES for column in columns[self._times :])
+        self._parts_at = _find_parts(columns, self._times)
 
     @abstractmethod
     def header(self) -> bytes:
@@ -95,28 +94,37 @@ class LineFormat(ABC):
         return pieces
 
     def _lines(self, records: Records) -> Chunk:
-        repeats = find_repeats(records, self._members) if self._may_repeat else None
-        return Chunk(self._repeated(records, *repeats) if repeats else self._written(records), len(records))
+        return Chunk(self._woven(records) if self._parts_at else self._written(records), len(records))
 
-    def _repeated(self, records: Records, first: Indices, number: Indices) -> bytes | memoryview:
-        # Each different line is written once, but for the times in front.
-        lines = self._written(take(records, first), self._times)
-        return repeat(lines, number, join(self._parts(range(self._times), records)) if self._times else None)
+    def _woven(self, records: Records) -> bytes | memoryview:
+        # Times are written for each segment, and each part once for all that are alike in it.
+        befores = join(self._parts(range(self._times), records)) if self._times else None
+        return weave([self._pieces(places, records) for places in self._parts_at], befores)
 
-    def _written(self, records: Records, start: int = 0) -> bytes:
+    def _pieces(self, places: range, records: Records) -> Pieces:
+        first, number = distinct(self._pack(places, records))
+        different = take(records, first)
+        cells = self._parts(places, different)
+        is_last = places.stop == len(self._columns)
+        return to_pieces(join(self._framed(cells, different) if is_last else cells), number)
+
+    def _written(self, records: Records) -> bytes:
         parts: list[Cells] = []
-        for is_of_flow, group in groupby(range(start, len(self._columns)), lambda at: self._columns[at].is_of_flow):
+        for is_shared, group in groupby(range(len(self._columns)), lambda at: self._columns[at].is_shared):
             places = list(group)
-            parts += [self._flow_cells(places, records)] if is_of_flow else self._parts(places, records)
+            parts += [self._shared_cells(places, records)] if is_shared else self._parts(places, records)
         return squeeze(self._framed(parts, records))
 
-    def _flow_cells(self, places: Sequence[int], records: Records) -> Cells:
-        # Written once for each connection and direction, and taken from there.
-        first, number = distinct(pack(records, FLOW))
+    def _shared_cells(self, places: Sequence[int], records: Records) -> Cells:
+        # Written once for all that are alike in them, and taken from there.
+        first, number = distinct(self._pack(places, records))
         cells: Cells = join(self._parts(places, take(records, first)))
         if len(first) * _FEW < len(records):
             cells = compact(cells)
-        return np.take(cells, number, axis=0)
+        return cells.take(number, axis=0)
+
+    def _pack(self, places: Sequence[int], records: Records) -> Words:
+        return pack(records, [self._columns[at].source for at in places])
 
     def _time_of(self, mark: Mark) -> str:
         return squeeze([self._time.cells(np.array([mark.ts_ns], np.uint64))]).decode()
@@ -177,6 +185,15 @@ class BareFormat(LineFormat):
         return [*parts, constant(self._end, len(records))]
 
 
+def _find_parts(columns: Sequence[Column], start: int) -> tuple[range, ...]:
+    # What many segments share, and the rest, if that is the same for many too: of what stands behind the times.
+    if any(column.is_own or column.kind in _TIMES for column in columns[start:]):
+        return ()
+    end = len(columns)
+    middle = next((at for at in range(start, end) if not columns[at].is_shared), end)
+    return tuple(places for places in (range(start, middle), range(middle, end)) if places)
+
+
 def split(batch: Batch) -> Iterable[Records | Mark]:
     """Give the records of a batch in pieces, none of them empty, and its marks between these."""
     done = 0
@@ -207,5 +224,5 @@ def word_index(column: Column, records: Records) -> Indices:
 
 def word_cells(column: Column, words: Cells, records: Records) -> Cells:
     """Take a column's words from their table, whose last row is for where there is nothing to show."""
-    cells: Cells = words[word_index(column, records)]
+    cells: Cells = words.take(word_index(column, records), axis=0)
     return cells

@@ -1,66 +1,79 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Lines that are alike. Of a busy connection's segments most differ in nothing but when they passed.
+"""Lines put together from pieces that repeat.
 
-Such lines are written once, and then taken as they are: nothing is cheaper to write than what is there already.
+Of a busy connection's segments most differ in nothing but when they passed, and those of a short one share its ends.
+So what is different is written once, and then taken as it is: nothing is cheaper to write than what is there already.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from tcpio.output.cells import Cells
-from tcpio.schema.distinct import Indices, distinct, pack
-from tcpio.schema.record import Records
+from tcpio.schema.distinct import Indices
 from tcpio.stream.lines import items
 
-_SAMPLE = 16  # of so many records one is looked at, to see whether it pays to look at all
-_LEAST_SAMPLE = 64
-_FEW = 0.8  # of a sample, beyond which it does not
-_AT_ONCE = 1 << 12  # whose text stays in the processor's cache
-_NEWLINE = ord("\n")
+_AT_ONCE = 1 << 13  # pieces, whose text stays in the processor's cache
 
 
-def find_repeats(records: Records, members: Sequence[str]) -> tuple[Indices, Indices] | None:
-    """Number the records that differ in these members, if they are few.
+class Pieces(NamedTuple):
+    """A piece of each line.
 
     Args:
-        records: Shape (N,), dtype RECORD.
-        members: Names of members.
-
-    Returns:
-        Where each is first, shape (D,), and for each record the index of its like among them, shape (N,); None if most
-        differ.
+        text: The different ones, behind one another.
+        sizes: Shape (D,): the bytes of each.
+        number: Shape (N,): which of them is whose.
     """
-    sample = records[::_SAMPLE]
-    if len(sample) < _LEAST_SAMPLE:
-        return None
-    if len(distinct(pack(sample, members))[0]) > _FEW * len(sample):
-        return None
-    return distinct(pack(records, members))
+
+    text: bytes
+    sizes: Indices
+    number: Indices
 
 
-def repeat(text: bytes, number: Indices, befores: Cells | None = None) -> bytes | memoryview:
-    """Put lines behind one another.
+def to_pieces(cells: Cells, number: Indices) -> Pieces:
+    """Take the different pieces from cells, shape (D, width)."""
+    text = cells.tobytes()
+    if cells.all():
+        return Pieces(text, np.full(len(cells), cells.shape[1]), number)
+    return Pieces(text.translate(None, b"\0"), np.count_nonzero(cells, axis=1), number)
+
+
+def weave(parts: Sequence[Pieces], befores: Cells | None = None) -> bytes | memoryview:
+    """Give all lines, each made of its piece of every part.
 
     Args:
-        text: The different lines.
-        number: Shape (N,): which of them comes when.
-        befores: Shape (N, width): what stands before each, if anything does.
+        parts: At least one, from left to right.
+        befores: Shape (N, width): what stands before each line, if anything does.
     """
-    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == _NEWLINE) + 1
-    begins = np.concatenate(([0], ends[:-1]))
-    longest = int((ends - begins).max())
+    table_sizes = np.concatenate([part.sizes for part in parts])
+    longest = int(table_sizes.max())
+    number = _interleave(parts)
+    sizes = table_sizes[number]
     width = befores.shape[1] if befores is not None else 0
-    sizes = (ends - begins)[number] + width
+    sizes[:: len(parts)] += width
     places = np.cumsum(sizes) - sizes
-    written: Cells = np.empty(int(sizes.sum()) + longest, np.uint8)
-    source = items(np.frombuffer(text + bytes(longest), np.uint8), longest)[begins]
+    written: Cells = np.empty(int(places[-1] + sizes[-1]) + longest, np.uint8)
     target = items(written, longest)
+    text = np.frombuffer(b"".join([*(part.text for part in parts), bytes(longest)]), np.uint8)
+    source = items(text, longest)[np.cumsum(table_sizes) - table_sizes]
+    befores_at = places[:: len(parts)].copy()
+    places[:: len(parts)] += width
     # As many bytes of each as the longest has: what is too much is written over by what follows, the times last.
     for at in range(0, len(number), _AT_ONCE):
         some = slice(at, at + _AT_ONCE)
-        target[places[some] + width] = source.take(number[some])
-        if befores is not None:
-            items(written, width)[places[some]] = np.ascontiguousarray(befores[some]).view(f"V{width}")[:, 0]
+        target[places[some]] = source.take(number[some])
+    if befores is not None:
+        items(written, width)[befores_at] = np.ascontiguousarray(befores).view(f"V{width}")[:, 0]
     done = written[: len(written) - longest].data
     return done if befores is None or befores.min() else done.tobytes().translate(None, b"\0")
+
+
+def _interleave(parts: Sequence[Pieces]) -> Indices:
+    # The pieces in the order of the output, numbered through all parts.
+    number = np.empty((len(parts[0].number), len(parts)), np.intp)
+    before = 0
+    for at, part in enumerate(parts):
+        np.add(part.number, before, out=number[:, at])
+        before += len(part.sizes)
+    return number.reshape(-1)

@@ -56,18 +56,15 @@ class Column(NamedTuple):
     head_extra: int = 0
 
     @property
-    def is_of_flow(self) -> bool:
-        """Whether it is the same for all segments of a connection in one direction."""
-        return self.source in FLOW
+    def is_shared(self) -> bool:
+        """Whether many segments of a connection have the same: its ends, and where they pass."""
+        return self.source in ("laddr", "raddr", "lport", "rport", "dir", "cpu", "netns")
 
     @property
     def source(self) -> str:
         """The member of the record that it is taken from."""
         return self.member or self.name
 
-
-FLOW = ("laddr", "raddr", "lport", "rport", "dir")
-"""The members of a record that say which connection it belongs to, and in which direction it went."""
 
 _FLAG_WORDS = tuple(flags_text(bits) for bits in range(1 << len(FLAGS)))
 

@@ -47,11 +47,13 @@ def distinct(words: Words) -> tuple[Indices, Indices]:
     Returns:
         Where each distinct row is first, shape (D,); and for each row the index of its like among them, shape (N,).
     """
-    numbers = np.empty(len(words), np.intp)
+    rows = _varying(np.asfortranarray(words))  # each column in one piece
+    if not rows.shape[1]:
+        return np.zeros(min(len(rows), 1), np.intp), np.zeros(len(rows), np.intp)
+    numbers = np.empty(len(rows), np.intp)
     firsts: list[Indices] = []
     found = 0
-    pending = np.arange(len(words))
-    rows = _varying(np.asfortranarray(words))  # each column in one piece
+    pending = np.arange(len(rows))
     for salt in range(_ROUNDS + 1):
         leader = _find_leaders(rows, salt) if salt < _ROUNDS else _sort(rows)
         leaders = np.flatnonzero(leader == np.arange(len(rows)))
@@ -69,21 +71,21 @@ def distinct(words: Words) -> tuple[Indices, Indices]:
 
 def _varying(rows: Words) -> Words:
     # Without the columns that tell nothing apart, such as the upper halves of IPv4 addresses.
-    varying = [column for column in range(rows.shape[1]) if np.any(rows[:, column] != rows[:1, column])]
-    return rows.T[varying or [0]].T if len(varying) < rows.shape[1] else rows
+    varies = (rows != rows[:1]).any(axis=0)
+    return rows if varies.all() else rows.T[varies].T
 
 
 def _find_leaders(rows: Words, salt: int) -> Indices:
     # For each row the first of those that share its slot. The table needs no initial values: only slots that have
     # been written are read. Of several writes to a slot the last one stays, hence backwards.
     slots = _slots(rows, salt)
-    table = np.empty(1 << _table_bits(rows), np.intp)
-    table[slots[::-1]] = np.arange(len(rows))[::-1]
+    table = np.empty(1 << _table_bits(rows), np.int32)
+    table[slots[::-1]] = np.arange(len(rows) - 1, -1, -1, np.int32)
     return table[slots]
 
 
 def _table_bits(rows: Words) -> int:
-    return len(rows).bit_length() + 1
+    return len(rows).bit_length() + 3
 
 
 def _slots(rows: Words, salt: int) -> Indices:

@@ -1,54 +1,62 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Lines that are alike are found, and put where they belong."""
+"""Lines are put together from pieces, each of which is written once."""
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tcpio.output.cells import table
-from tcpio.output.repeats import find_repeats, repeat
-from tcpio.schema.record import RECORD, Records
+from tcpio.output.repeats import Pieces, to_pieces, weave
+
+WORDS = st.lists(st.text("abc", max_size=5), min_size=1, max_size=6)
 
 
-def make(count: int, kinds: int) -> Records:
-    records = np.zeros(count, RECORD)
-    records["bytes"] = np.random.default_rng(count).integers(0, kinds, count)
-    records["ts_ns"] = np.arange(count)
-    return records
-
-
-@pytest.mark.parametrize("kinds", [1, 2, 100])
-def test_records_that_repeat_are_numbered(kinds: int) -> None:
-    records = make(5000, kinds)
-    found = find_repeats(records, ["bytes", "flags"])
-
-    assert found
-    first, number = found
-    assert len(first) == kinds
-    assert np.array_equal(records["bytes"][first][number], records["bytes"])
-
-
-def test_members_that_are_not_asked_for_may_differ() -> None:
-    found = find_repeats(make(5000, 5000), ["flags"])
-
-    assert found
-    assert len(found[0]) == 1
-
-
-def test_records_that_mostly_differ_are_left_alone() -> None:
-    assert find_repeats(make(5000, 1 << 30), ["bytes"]) is None
-
-
-@pytest.mark.parametrize("count", [0, 1, 100, 1000])
-def test_few_records_are_left_alone(count: int) -> None:
-    assert find_repeats(make(count, 1), ["bytes"]) is None
+def pieces(words: list[str], number: list[int]) -> Pieces:
+    return to_pieces(table(words), np.array(number, np.intp))
 
 
 def test_lines_are_repeated() -> None:
-    assert repeat(b"one\nthree\n", np.array([1, 0, 1])) == b"three\none\nthree\n"
+    assert weave([pieces(["one\n", "three\n"], [1, 0, 1])]) == b"three\none\nthree\n"
+
+
+def test_pieces_of_one_length_are_taken_as_they_lie() -> None:
+    assert pieces(["abc", "def"], [1, 0]).text == b"abcdef"
+
+
+def test_what_is_nothing_is_left_out_of_a_piece() -> None:
+    found = to_pieces(np.frombuffer(b"a\0b\0\0cd\0", np.uint8).reshape(2, 4), np.array([0, 1]))
+
+    assert (found.text, found.sizes.tolist()) == (b"abcd", [2, 2])
 
 
 @pytest.mark.parametrize("befores", [["a ", "b ", "c "], ["a ", "bb ", "c "], [" a", "bb", ""]])
 def test_lines_are_repeated_behind_texts_of_their_own(befores: list[str]) -> None:
-    found = repeat(b"one\nthree\n", np.array([1, 0, 1]), table(befores))
+    found = weave([pieces(["one\n", "three\n"], [1, 0, 1])], table(befores))
 
     assert bytes(found).decode() == "".join(map("".join, zip(befores, ["three\n", "one\n", "three\n"], strict=True)))
+
+
+@given(st.data(), st.lists(WORDS, min_size=1, max_size=3), st.integers(1, 30), st.integers(0, 3))
+def test_each_line_has_its_piece_of_each_part(
+    data: st.DataObject, parts: list[list[str]], count: int, ahead: int
+) -> None:
+    numbers = [data.draw(st.lists(st.integers(0, len(words) - 1), min_size=count, max_size=count)) for words in parts]
+    befores = [str(at) * ahead for at in range(count)]
+    found = weave(
+        [pieces(words, number) for words, number in zip(parts, numbers, strict=True)], table(befores) if ahead else None
+    )
+    lines = zip(*([words[at] for at in number] for words, number in zip(parts, numbers, strict=True)), strict=True)
+
+    assert bytes(found).decode() == "".join(map("".join, zip(befores, map("".join, lines), strict=True)))
+
+
+def test_more_pieces_than_are_written_at_once_come_in_order() -> None:
+    count = 20_000
+    number = (np.arange(count) * 7 % 5).tolist()
+    heads, tails = ["<", "<<", "<<<<<<<<", "", "<"], ["1\n", "22\n", "\n", "4444444\n", "5\n"]
+    found = weave([pieces(heads, number), pieces(tails, number[::-1])])
+
+    assert bytes(found).decode() == "".join(
+        heads[head] + tails[tail] for head, tail in zip(number, reversed(number), strict=True)
+    )
