@@ -31,6 +31,7 @@ _V4_MAPPED_MASK = np.uint64(to_words(bytes(8) + b"\xff" * 4 + bytes(4))[1])
 _GROUP = 4  # digits written at once
 _GROUP_VALUES = 10**_GROUP
 _PORT_DIGITS = 5
+_SHORT_BYTES = 2  # of numbers that are taken from a table
 
 
 def _digit_tables() -> tuple[Groups, Groups, Groups]:
@@ -122,6 +123,19 @@ def pad(cells: Cells, width: int, *, is_left: bool) -> Cells:
 
 def numbers(values: Unsigned, width: int) -> Cells:
     """Write numbers, aligned to the right."""
+    if values.dtype.itemsize > _SHORT_BYTES:
+        return _numbers(values, width)
+    cells: Cells = _short_numbers(width, len(str(values.max(initial=0)))).take(values, axis=0)
+    return cells
+
+
+@cache
+def _short_numbers(width: int, count: int) -> Cells:
+    # All of so many digits, to be taken from.
+    return np.ascontiguousarray(_numbers(np.arange(min(10**count, 1 << 16), dtype=np.uint16), width))
+
+
+def _numbers(values: Unsigned, width: int) -> Cells:
     cells = _digits(values, _BLANK)
     lacking = width - cells.shape[1]
     if lacking > 0:

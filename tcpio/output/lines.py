@@ -60,8 +60,8 @@ class LineFormat(ABC):
     def __init__(self, columns: Sequence[Column], time: TimeFormat) -> None:
         self._columns = columns
         self._time = time
-        self._times = next((at for at, column in enumerate(columns) if column.kind not in _TIMES), len(columns))
-        self._parts_at = _find_parts(columns, self._times)
+        self._front = next((at for at, column in enumerate(columns) if not _is_in_front(column)), len(columns))
+        self._parts_at = _find_parts(columns, self._front)
 
     @abstractmethod
     def header(self) -> bytes:
@@ -97,8 +97,10 @@ class LineFormat(ABC):
         return Chunk(self._woven(records) if self._parts_at else self._written(records), len(records))
 
     def _woven(self, records: Records) -> bytes | memoryview:
-        # Times are written for each segment, and each part once for all that are alike in it.
-        befores = join(self._parts(range(self._times), records)) if self._times else None
+        # What stands in front is written for each segment, each part once for all that are alike in it.
+        befores = join(self._parts(range(self._front), records)) if self._front else None
+        if befores is not None and not befores.all():
+            befores = befores[:, befores.any(axis=0)]
         return weave([self._pieces(places, records) for places in self._parts_at], befores)
 
     def _pieces(self, places: range, records: Records) -> Pieces:
@@ -185,8 +187,13 @@ class BareFormat(LineFormat):
         return [*parts, constant(self._end, len(records))]
 
 
+def _is_in_front(column: Column) -> bool:
+    # If it stands there: it differs from one segment to the next, and is quickly written.
+    return column.kind in _TIMES or column.name == "cpu"
+
+
 def _find_parts(columns: Sequence[Column], start: int) -> tuple[range, ...]:
-    # What many segments share, and the rest, if that is the same for many too: of what stands behind the times.
+    # What a connection's segments share, and the rest, if that is the same for many too.
     if any(column.is_own or column.kind in _TIMES for column in columns[start:]):
         return ()
     end = len(columns)

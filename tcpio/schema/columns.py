@@ -57,8 +57,8 @@ class Column(NamedTuple):
 
     @property
     def is_shared(self) -> bool:
-        """Whether many segments of a connection have the same: its ends, and where they pass."""
-        return self.source in ("laddr", "raddr", "lport", "rport", "dir", "cpu", "netns")
+        """Whether it is the same for all segments of a connection in one direction."""
+        return self.source in ("laddr", "raddr", "lport", "rport", "dir", "netns")
 
     @property
     def source(self) -> str:

@@ -33,9 +33,15 @@ _HALF = np.uint64(32)
 _WORD_BITS = 64
 
 # A round settles all rows but those that share a slot of its table with a different row before them. The table has at
-# least two slots a row, so of N rows with D distinct ones it leaves about a share of D / (4 * N). Few rows are left
+# least eight slots a row, so of N rows with D distinct ones it leaves about a share of D / (16 * N). Few rows are left
 # after a few rounds, unless they were chosen by someone who knows the multipliers, and these few are sorted.
 _ROUNDS = 3
+_SLOT_BITS = 3
+
+_FEW_BITS = 16
+"""Rows of so few bits need no multipliers: what they hold is their slot, in a table of a quarter of a megabyte."""
+
+_AT_ONCE = 1 << 12  # records that stay in the processor's cache while their words are taken
 
 
 def distinct(words: Words) -> tuple[Indices, Indices]:
@@ -47,19 +53,20 @@ def distinct(words: Words) -> tuple[Indices, Indices]:
     Returns:
         Where each distinct row is first, shape (D,); and for each row the index of its like among them, shape (N,).
     """
-    rows = _varying(np.asfortranarray(words))  # each column in one piece
-    if not rows.shape[1]:
+    rows, bits = _fold(np.asfortranarray(words).T)
+    if not bits:
         return np.zeros(min(len(rows), 1), np.intp), np.zeros(len(rows), np.intp)
+    if bits <= _FEW_BITS:
+        leader = _find_leaders(rows[:, 0].astype(np.intp), bits)
+        return _number(leader)
     numbers = np.empty(len(rows), np.intp)
     firsts: list[Indices] = []
     found = 0
     pending = np.arange(len(rows))
     for salt in range(_ROUNDS + 1):
-        leader = _find_leaders(rows, salt) if salt < _ROUNDS else _sort(rows)
-        leaders = np.flatnonzero(leader == np.arange(len(rows)))
-        number = np.empty(len(rows), np.intp)
-        number[leaders] = np.arange(found, found + len(leaders))
-        numbers[pending] = number[leader]
+        leader = _find_leaders(_slots(rows, salt), _table_bits(rows)) if salt < _ROUNDS else _sort(rows)
+        leaders, number = _number(leader)
+        numbers[pending] = number + found
         firsts.append(pending[leaders])
         found += len(leaders)
         others = np.flatnonzero(_differ(rows, leader))
@@ -69,23 +76,48 @@ def distinct(words: Words) -> tuple[Indices, Indices]:
     return np.concatenate(firsts), numbers
 
 
-def _varying(rows: Words) -> Words:
-    # Without the columns that tell nothing apart, such as the upper halves of IPv4 addresses.
-    varies = (rows != rows[:1]).any(axis=0)
-    return rows if varies.all() else rows.T[varies].T
+def _fold(columns: Words) -> tuple[Words, int]:
+    # The bits that vary, from the lowest to the highest of each column, in as few words as they fit in, shape (N, K);
+    # and how many they are.
+    varying = np.bitwise_or.reduce(columns ^ columns[:, :1], axis=1).tolist() if columns.shape[1] else []
+    words: list[Words] = []
+    bits = room = 0
+    for column, mask in zip(columns, varying, strict=False):
+        if not mask:
+            continue
+        low = (mask & -mask).bit_length() - 1
+        width = mask.bit_length() - low
+        piece = column >> np.uint64(low)
+        if low + width < _WORD_BITS:
+            piece &= np.uint64((1 << width) - 1)
+        bits += width
+        if width <= room:
+            words[-1] |= piece << np.uint64(_WORD_BITS - room)
+            room -= width
+        else:
+            words.append(piece)
+            room = _WORD_BITS - width
+    return np.array(words, np.uint64).reshape(len(words), columns.shape[1]).T, bits
 
 
-def _find_leaders(rows: Words, salt: int) -> Indices:
+def _number(leader: Indices) -> tuple[Indices, Indices]:
+    # From the first of the like of each row: these, and their numbers.
+    leaders = np.flatnonzero(leader == np.arange(len(leader)))
+    number = np.empty(len(leader), np.intp)
+    number[leaders] = np.arange(len(leaders))
+    return leaders, number[leader]
+
+
+def _find_leaders(slots: Indices, bits: int) -> Indices:
     # For each row the first of those that share its slot. The table needs no initial values: only slots that have
     # been written are read. Of several writes to a slot the last one stays, hence backwards.
-    slots = _slots(rows, salt)
-    table = np.empty(1 << _table_bits(rows), np.int32)
-    table[slots[::-1]] = np.arange(len(rows) - 1, -1, -1, np.int32)
+    table = np.empty(1 << bits, np.int32)
+    table[slots[::-1]] = np.arange(len(slots) - 1, -1, -1, np.int32)
     return table[slots]
 
 
 def _table_bits(rows: Words) -> int:
-    return len(rows).bit_length() + 3
+    return len(rows).bit_length() + _SLOT_BITS
 
 
 def _slots(rows: Words, salt: int) -> Indices:
@@ -130,8 +162,10 @@ def pack(records: Records, fields: Iterable[str]) -> Words:
     viewed = records.view(words)
     # Each column in one piece.
     columns: Words = np.empty((len(masks), len(records)), np.uint64)
-    for column, (name, mask) in zip(columns, masks, strict=True):
-        np.bitwise_and(viewed[name], mask, out=column)
+    for at in range(0, len(records), _AT_ONCE):
+        some = slice(at, at + _AT_ONCE)
+        for column, (name, mask) in zip(columns, masks, strict=True):
+            np.bitwise_and(viewed[name][some], mask, out=column[some])
     return columns.T
 
 
