@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import tcpio
 from tcpio.cli.memory import keep_freed_memory
-from tcpio.cli.options import TraceOptions, default_ring_size
+from tcpio.cli.options import DEFAULT_DELAY_S, FILE_DELAY_S, TraceOptions, default_ring_size
 from tcpio.cli.say import say
 from tcpio.cli.showing import open_writer
 from tcpio.cli.signals import Signals
@@ -127,6 +127,7 @@ class _Trace:
         self._order = Order() if options.is_ordered else NoOrder()
         self._select = Select(options.filters_outside)
         self._limit = Limit(options.count)
+        self._delay_s = options.delay_s or (FILE_DELAY_S if writer.sink.is_regular else DEFAULT_DELAY_S)
         self._drained = self._drained_before = 0  # now, and when the last round ended
         self._marked: dict[int, int] = {}  # CPU -> lost segments that have a mark
         self._checked_s = time.monotonic()
@@ -151,7 +152,7 @@ class _Trace:
         began_s = round_s = time.monotonic()
         deadline_s = began_s + timeout_s if timeout_s else float("inf")
         while not self._is_over() and round_s < deadline_s:
-            self._rings.wait(min(round_s + self._options.delay_s, deadline_s) - time.monotonic())
+            self._rings.wait(min(round_s + self._delay_s, deadline_s) - time.monotonic())
             self._signals.clear()
             self._take(self._rings.drain())
             now_s = time.monotonic()

@@ -21,7 +21,10 @@ _LARGEST_RING = 1 << 30
 _ALL_RINGS = 64 << 20
 _DEFAULT_RINGS = (256 << 10, 16 << 20)
 DEFAULT_RING = "16M, or less, so that those of up to 256 CPUs take 64M together"
-DEFAULT_DELAY_MS = 100
+DEFAULT_DELAY_S = 0.1
+FILE_DELAY_S = 0.25
+"""Of a regular file, which nobody watches as it grows: fewer, longer rounds cost less."""
+DEFAULT_DELAY = f"{DEFAULT_DELAY_S * 1000:.0f}, of a regular file {FILE_DELAY_S * 1000:.0f}"
 _SHORTEST_DELAY_MS = 10
 _LONGEST_DELAY_MS = 60_000
 
@@ -39,7 +42,8 @@ class TraceOptions:
         rung: The only way to attach; None is the best one.
         btf: A file with the kernel's types, for kernels that do not have their own at hand.
         ring_size: Bytes of each CPU's ring: what it must hold while the output is written; None is by their number.
-        delay_s: Length of a round: how long a segment may be held so that another CPU's can come before it.
+        delay_s: Length of a round: how long a segment may be held so that another CPU's can come before it; None is by
+            where the output goes.
         is_ordered: Whether segments are put in the order of time.
         count: How many to print; None is no limit.
         timeout_s: How long to trace; None is no limit.
@@ -58,7 +62,7 @@ class TraceOptions:
     rung: Rung | None
     btf: Path | None
     ring_size: int | None
-    delay_s: float
+    delay_s: float | None
     is_ordered: bool
     count: int | None
     timeout_s: float | None
@@ -97,7 +101,7 @@ def parse_delay(text: str) -> float:
     if not _NUMBER.fullmatch(text) or not _SHORTEST_DELAY_MS <= int(text) <= _LONGEST_DELAY_MS:
         raise UsageError(
             f"--delay {text!r} is not between {_SHORTEST_DELAY_MS} and {_LONGEST_DELAY_MS} ms",
-            hint=f"the default is {DEFAULT_DELAY_MS}; --no-order does without",
+            hint=f"the default is {DEFAULT_DELAY}; --no-order does without",
         )
     return int(text) / 1000
 
@@ -131,7 +135,7 @@ def make_options(args: argparse.Namespace) -> TraceOptions:
         rung=None if args.attach == "auto" else Rung(args.attach),
         btf=args.btf,
         ring_size=None if args.buffer_size is None else parse_size(args.buffer_size),
-        delay_s=parse_delay(args.delay),
+        delay_s=None if args.delay is None else parse_delay(args.delay),
         is_ordered=not args.no_order,
         count=None if args.count is None else parse_count("--count", args.count),
         timeout_s=None if args.timeout is None else parse_timeout(args.timeout),

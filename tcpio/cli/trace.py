@@ -4,7 +4,7 @@
 import argparse
 from pathlib import Path
 
-from tcpio.cli.options import DEFAULT_DELAY_MS, DEFAULT_RING, make_options
+from tcpio.cli.options import DEFAULT_DELAY, DEFAULT_RING, make_options
 from tcpio.cli.showing import add_presentation, describe_presentation
 from tcpio.filter.to_c import to_c
 from tcpio.kernel.features import require_privileges
@@ -108,9 +108,8 @@ def _add_tracing(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--delay",
-        default=str(DEFAULT_DELAY_MS),
         metavar="MS",
-        help=f"how long to wait for other CPUs so that lines come in order (default: {DEFAULT_DELAY_MS})",
+        help=f"how long to wait for other CPUs so that lines come in order (default: {DEFAULT_DELAY})",
     )
     group.add_argument("--no-order", action="store_true", help="print segments as they are read, CPU by CPU")
     group.add_argument(

@@ -67,6 +67,11 @@ class Sink:
         """Whether a person looks at it."""
         return os.isatty(self._fd)
 
+    @property
+    def is_regular(self) -> bool:
+        """Whether it is a regular file."""
+        return stat.S_ISREG(os.fstat(self._fd).st_mode)
+
     def write(self, chunks: Iterable[Chunk]) -> None:
         """Write all of it.
 

@@ -299,11 +299,16 @@ def test_the_namespace_is_told(run: Run) -> None:
     assert said.startswith("tcpio: tracing by tracepoint on 2 CPUs, network namespace 4026531840\n")
 
 
-def test_a_timeout_ends(run: Run) -> None:
+@pytest.mark.parametrize(
+    ("options", "rounds"), [((), 4), (("-w", "/dev/null"), 10), (("--delay", "500"), 2), (("--delay", "100"), 10)]
+)
+def test_a_timeout_ends_after_rounds_that_are_longer_for_a_file(
+    run: Run, options: tuple[str, ...], rounds: int
+) -> None:
     machine = Machine(*[batch(moment) for moment in range(1, 50)])
-    run(machine, "--timeout", "1")
+    assert run.start(machine, "--timeout", "1", *options) is None
 
-    assert len(machine.waits) == 10
+    assert len(machine.waits) == rounds
     assert machine.now_s == pytest.approx(1001)
 
 

@@ -44,7 +44,7 @@ def test_by_default_all_is_traced_in_order() -> None:
     assert found.wanted == AllOf((ALWAYS,))
     assert (found.filters, found.filters_outside) == (ALWAYS, ALWAYS)
     assert (found.netns, found.directions, found.rung, found.btf) == (None, tuple(Direction), None, None)
-    assert (found.ring_size, found.delay_s, found.is_ordered) == (None, 0.1, True)
+    assert (found.ring_size, found.delay_s, found.is_ordered) == (None, None, True)
     assert (found.count, found.timeout_s) == (None, None)
     assert (found.output.time_format, found.output.zone, found.output.color, found.output.write) == (
         "iso",
@@ -153,9 +153,9 @@ def test_a_thousand_filters_are_not_left_to_the_kernel() -> None:
         ("--buffer-size=-4M", "--buffer-size '-4M' is not between one page and 1G", "512k, 4M or 64M"),
         ("--buffer-size=big", "--buffer-size 'big' is not between one page and 1G", "512k, 4M or 64M"),
         ("--buffer-size=", "--buffer-size '' is not between one page and 1G", "512k, 4M or 64M"),
-        ("--delay=9", "--delay '9' is not between 10 and 60000 ms", "the default is 100; --no-order"),
-        ("--delay=60001", "--delay '60001' is not between 10 and 60000 ms", "the default is 100; --no-order"),
-        ("--delay=1.5", "--delay '1.5' is not between 10 and 60000 ms", "the default is 100; --no-order"),
+        ("--delay=9", "--delay '9' is not between 10 and 60000 ms", "of a regular file 250; --no-order"),
+        ("--delay=60001", "--delay '60001' is not between 10 and 60000 ms", "of a regular file 250; --no-order"),
+        ("--delay=1.5", "--delay '1.5' is not between 10 and 60000 ms", "of a regular file 250; --no-order"),
         ("--netns=/proc", "/proc is no namespace", "'ip netns list' shows the names"),
         ("--netns=0", "0 is no inode of a network namespace", "ls -Li"),
         ("--flags=SYN,FOO", "no TCP flag is called 'FOO'", "FIN, SYN, RST, PUSH, ACK, URG, ECE, CWR"),

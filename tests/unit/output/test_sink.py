@@ -203,6 +203,7 @@ def test_a_terminal_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     master, slave = os.openpty()
     monkeypatch.setattr(sink_module, "STDOUT", slave)
     assert Sink().is_terminal
+    assert not Sink().is_regular
     os.close(master)
     os.close(slave)
 
@@ -210,6 +211,7 @@ def test_a_terminal_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_is_no_terminal(tmp_path: Path) -> None:
     with Sink(tmp_path / "out") as sink:
         assert not sink.is_terminal
+        assert sink.is_regular
 
 
 def test_what_is_of_use_as_a_whole_appears_when_it_is_finished(tmp_path: Path) -> None:
