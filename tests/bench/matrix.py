@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from tcpio.kernel.cache import VARIABLE
 from tests.bench import consumers, empty_programs
 from tests.bench.pairs import find_kept
+from tests.bench.side_by_side import count_segments
 from tests.bench.tables import NOTHING, show, spread
 from tests.bench.traffic import LOOPBACK, Load, carry, place
 from tests.bench.usage import read_cpu, read_programs, wait_until_idle
@@ -28,9 +29,10 @@ from tests.live.witness import statistics
 _BULK = Load("", ("-n", "3G"), has_super_segments=True)
 _SMALL = Load("", ("-n", "75M", "-M", "512"), has_super_segments=False)  # 12 of these are options
 _EXCHANGES = "50000"
-_CONNECTIONS = "2500"
+_CONNECTIONS = "10000"
 _SHORT_ROUNDS = 4  # of the traffic, for each round that was asked for
 _TCPDUMP_READY = "listening on"
+_OUTPUT = "output"
 _CAPTURED = re.compile(r"(\d+) packets? captured")
 
 
@@ -63,22 +65,27 @@ _TRAFFIC = (
 
 @dataclass(frozen=True)
 class _Watcher:
-    # Its output goes to a file; lost is a share, given what it said, segments, and packets of the device.
+    # Its output goes to a file, and may be lines; lost is a share, given what it said, segments, and packets of the
+    # device.
     name: str
     command: Callable[[Namespace, Path], Sequence[str]]
     ready: str
     lost: Callable[[str, int, int], float | None]
+    has_lines: bool = False
 
 
-def _tcpio(name: str, *words: str, lost: Callable[[str, int, int], float | None] | None = None) -> _Watcher:
+def _tcpio(
+    name: str, *words: str, lost: Callable[[str, int, int], float | None] | None = None, has_lines: bool = False
+) -> _Watcher:
     def command(namespace: Namespace, _: Path) -> Sequence[str]:
         return [*TCPIO, *words, "--netns", namespace.name, "--attach", "tracepoint"]
 
     ready = "tcpio: counting" if "summary" in words else READY
-    return _Watcher(name, command, ready, lost or (lambda said, segments, _: read_counts(said)["lost"] / segments))
+    find_lost = lost or (lambda said, segments, _: read_counts(said)["lost"] / segments)
+    return _Watcher(name, command, ready, find_lost, has_lines)
 
 
-def _tcpdump(name: str, *options: str) -> _Watcher:
+def _tcpdump(name: str, *options: str, has_lines: bool = False) -> _Watcher:
     def command(namespace: Namespace, _: Path) -> Sequence[str]:
         return ["ip", "netns", "exec", namespace.name, "tcpdump", "-n", "-q", "-i", LOOPBACK, *options]
 
@@ -86,31 +93,38 @@ def _tcpdump(name: str, *options: str) -> _Watcher:
         match = _CAPTURED.search(said)
         return max(packets - int(match[1] if match else 0), 0) / packets
 
-    return _Watcher(name, command, _TCPDUMP_READY, lost)
+    return _Watcher(name, command, _TCPDUMP_READY, lost, has_lines)
 
 
 _CALLBACK = next(consumer for consumer in consumers.CONSUMERS if consumer.name == consumers.CALLBACK)
 
+
+def _instead(name: str, of: str) -> _Watcher:
+    return _Watcher(
+        name, lambda *_: [*TCPIO[:-1], "tests.bench.empty_programs", of], empty_programs.READY, lambda *_: None
+    )
+
+
 _WATCHERS = (
-    _Watcher(
-        "empty programs instead",
-        lambda *_: [*TCPIO[:-1], "tests.bench.empty_programs", "trace"],
-        empty_programs.READY,
-        lambda *_: None,
-    ),
-    _tcpio("tcpio"),
+    _instead("empty programs instead", empty_programs.TRACE),
+    _instead("an empty record each instead", empty_programs.RECORD),
+    _tcpio("tcpio", has_lines=True),
     _tcpio("tcpio, a filter that matches nothing", "*:1-*:1"),
     _tcpio("tcpio summary", "summary", lost=lambda *_: None),
     *([_tcpio("tcpio -f arrow", "-f", "arrow")] if find_spec("pyarrow") else ()),
-    _tcpdump(consumers.TCPDUMP),
+    _tcpdump(consumers.TCPDUMP, has_lines=True),
     _tcpdump("tcpdump -w", "-w", "-"),
     _Watcher(
         _CALLBACK.name,
         _CALLBACK.command,
         _CALLBACK.ready,
         lambda said, segments, packets: _CALLBACK.lost(said, 0, packets) / segments,
+        has_lines=True,
     ),
 )
+
+
+_TCPDUMP_AT = next(at for at, watcher in enumerate(_WATCHERS) if watcher.name == consumers.TCPDUMP)
 
 
 @dataclass(frozen=True)
@@ -118,10 +132,15 @@ class _Run:
     # One watcher, once.
     rate: float
     segments: int
+    lines: int | None
     cpu_s: float
     lost: float | None  # a share
     peak: int  # bytes
     start_s: float
+
+    @property
+    def cpu_us_per_line(self) -> float | None:
+        return self.cpu_s / self.lines * 1e6 if self.lines else None
 
 
 def measure(rounds: int) -> None:
@@ -141,13 +160,13 @@ def _measure(traffic: _Traffic, rounds: int, namespace: Namespace, folder: Path)
             runs.append(_run(watcher, traffic, namespace, folder))
             alone.append(traffic.make(namespace))
     kept = find_kept([run.rate for run in runs], alone)
-    rows = [["untraced", spread([rate / median(alone) for rate in alone]), *[NOTHING] * 5]]
+    tcpdump = runs[_TCPDUMP_AT :: len(_WATCHERS)]
+    rows = [["untraced", spread([rate / median(alone) for rate in alone]), *[NOTHING] * (len(_HEADS) - 2)]]
     with statistics():  # apart from what is measured by the clock, since it takes time itself
         for at, watcher in enumerate(_WATCHERS):
             program_ns = [] if watcher.ready == _TCPDUMP_READY else [_in_kernel(watcher, traffic, namespace, folder)]
             own = slice(at, None, len(_WATCHERS))
-            cells = _cells(runs[own], kept[own])
-            rows.append([watcher.name, *cells[:3], spread(program_ns, 0), *cells[3:]])
+            rows.append([watcher.name, *_cells(runs[own], kept[own], tcpdump, program_ns)])
     title = f"{traffic.name}, {rounds * _SHORT_ROUNDS} rounds; untraced is beside its own median"
     show(title, _HEADS, rows)
 
@@ -155,6 +174,8 @@ def _measure(traffic: _Traffic, rounds: int, namespace: Namespace, folder: Path)
 _HEADS = (
     "",
     "rate / untraced",
+    "CPU us/line",
+    "/ tcpdump's",
     "CPU s per million segments",
     "lost %",
     "eBPF ns/segment",
@@ -163,11 +184,17 @@ _HEADS = (
 )
 
 
-def _cells(runs: Sequence[_Run], kept: Sequence[float]) -> list[str]:
+def _cells(
+    runs: Sequence[_Run], kept: Sequence[float], tcpdump: Sequence[_Run], program_ns: Sequence[float]
+) -> list[str]:
+    costs = [(run.cpu_us_per_line, other.cpu_us_per_line) for run, other in zip(runs, tcpdump, strict=True)]
     return [
         spread(kept),
+        spread([cost for cost, _ in costs if cost is not None]),
+        spread([cost / other for cost, other in costs if cost is not None and other]),
         spread([run.cpu_s / run.segments * 1e6 for run in runs]),
         spread([100 * run.lost for run in runs if run.lost is not None]),
+        spread(program_ns, 0),
         spread([run.peak / 1e6 for run in runs], 0),
         spread([run.start_s for run in runs]),
     ]
@@ -178,7 +205,7 @@ def _watching(watcher: _Watcher, namespace: Namespace, folder: Path) -> Iterator
     command = watcher.command(namespace, folder)
     kept = {VARIABLE: str(folder / "programs")}
     with (
-        (folder / "output").open("wb") as file,
+        (folder / _OUTPUT).open("wb") as file,
         Program(command, folder / "stderr", stdout=file, environment=kept) as program,
     ):
         program.wait_for(watcher.ready)
@@ -206,7 +233,8 @@ def _run(watcher: _Watcher, traffic: _Traffic, namespace: Namespace, folder: Pat
         segments, packets = _segments(namespace) - segments, _packets(namespace) - packets
         cpu_s, peak = read_cpu(program.process.pid) - before_s, read_peak(program)
         program.stop(signal.SIGINT)
-    return _Run(rate, segments, cpu_s, watcher.lost(program.said, segments, packets), peak, start_s)
+    lines = count_segments(folder / _OUTPUT) if watcher.has_lines else None
+    return _Run(rate, segments, lines, cpu_s, watcher.lost(program.said, segments, packets), peak, start_s)
 
 
 def _in_kernel(watcher: _Watcher, traffic: _Traffic, namespace: Namespace, folder: Path) -> float:

@@ -19,7 +19,8 @@ from tcpio.kernel.hooks import Direction, Rung
 from tcpio.kernel.load import Attached
 from tcpio.kernel.plan import make_plan
 from tcpio.kernel.ring import Rings
-from tcpio.kernel.source import Program, Source
+from tcpio.kernel.source import Source
+from tests.bench.empty_programs import submit_empty_records
 from tests.bench.tables import show, spread
 from tests.bench.traffic import Load, place, pouring
 from tests.live.namespaces import Namespace
@@ -34,21 +35,6 @@ _MOMENT_S = 0.15
 _DRAIN_S = 0.02
 _FEWEST_RUNS = 1000
 
-_EMPTY = """
-#include <uapi/linux/ptrace.h>
-#include "record.h"
-BPF_PERF_OUTPUT(events);
-"""
-_EMPTY_PROGRAM = """
-int {name}(struct bpf_raw_tracepoint_args *ctx)
-{{
-	struct tcp_record r = {{}};
-
-	events.perf_submit(ctx, &r, sizeof(r));
-	return 0;
-}}
-"""
-
 
 def measure(rounds: int) -> None:
     """Print what a run of each program takes on a steady load.
@@ -60,7 +46,7 @@ def measure(rounds: int) -> None:
     with place(_LOAD) as namespace, statistics():
         here = Between("netns", namespace.inode, namespace.inode)
         sources = {
-            "an empty record": _empty(plan.source("1").programs),
+            "an empty record": submit_empty_records(plan.source("1").programs),
             "tcpio": plan.source(to_c(here)),
             "tcpio --on-overload summary": plan.source(to_c(here), counts_overload=True),
             "a filter that matches nothing": plan.source(to_c(all_of(here, Between("lport", 1, 1)))),
@@ -103,10 +89,6 @@ def _show(rounds: Sequence[Mapping[tuple[str, str], Sequence[float]]]) -> None:
     ]
     heads = ["program", "ns/segment", "/ an empty record's"]
     show(f"eBPF, {_LOAD.name}, {len(rounds)} rounds of {_ROUND_S} s in turn", heads, rows)
-
-
-def _empty(programs: tuple[Program, ...]) -> Source:
-    return Source(_EMPTY + "".join(_EMPTY_PROGRAM.format(name=program.name) for program in programs), programs)
 
 
 def _run(attached: Attached) -> dict[str, float]:

@@ -67,7 +67,7 @@ def _run(consumer: Consumer, namespace: Namespace, load: Load, folder: Path, unt
     carried: list[Carried] = []
     said, cpu_s = _consume(consumer, namespace, lambda: carried.append(carry(namespace, load)), folder)
     output = folder / _OUTPUT
-    lines = _count_segments(output)
+    lines = count_segments(output)
     output.unlink()
     return Run(carried[0], untraced, lines, consumer.lost(said, lines, carried[0].packets), cpu_s)
 
@@ -91,7 +91,8 @@ def _consume(
         return program.said, read_reaped() - reaped_s - before_s
 
 
-def _count_segments(output: Path) -> int:
+def count_segments(output: Path) -> int:
+    """Count the lines that are segments."""
     with output.open("rb") as file:
         return sum(_NOTE not in line for line in file)
 

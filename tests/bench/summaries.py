@@ -49,7 +49,7 @@ def _tcpio(*words: str) -> Callable[[Namespace], Sequence[str]]:
 _WATCHERS = (
     _Watcher(
         "empty programs instead",
-        lambda _: [*TCPIO[:-1], "tests.bench.empty_programs", "summary"],
+        lambda _: [*TCPIO[:-1], "tests.bench.empty_programs", empty_programs.SUMMARY],
         empty_programs.READY,
     ),
     _Watcher("tcpio summary", _tcpio("summary"), _COUNTING),
