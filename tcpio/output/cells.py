@@ -165,6 +165,8 @@ def addresses(words: NDArray[np.uint64], width: int) -> Cells:
     """Write addresses of shape (N, 2), as a record has them, aligned to the right."""
     first, number = distinct(words)
     different = pad(_bare_addresses(words[first]), width, is_left=False)
+    if len(different) == 1:  # as the local one mostly is
+        return np.ndarray((len(words), different.shape[1]), np.uint8, different, strides=(0, 1))
     return different.take(number, axis=0)
 
 

@@ -79,10 +79,10 @@ def distinct(words: Words) -> tuple[Indices, Indices]:
 def _fold(columns: Words) -> tuple[Words, int]:
     # The bits that vary, from the lowest to the highest of each column, in as few words as they fit in, shape (N, K);
     # and how many they are.
-    varying = np.bitwise_or.reduce(columns ^ columns[:, :1], axis=1).tolist() if columns.shape[1] else []
+    varying = (np.bitwise_or.reduce(columns, axis=1) & ~np.bitwise_and.reduce(columns, axis=1)).tolist()
     words: list[Words] = []
     bits = room = 0
-    for column, mask in zip(columns, varying, strict=False):
+    for column, mask in zip(columns, varying, strict=True):
         if not mask:
             continue
         low = (mask & -mask).bit_length() - 1
