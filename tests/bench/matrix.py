@@ -29,7 +29,7 @@ from tests.live.witness import statistics
 _BULK = Load("", ("-n", "3G"), has_super_segments=True)
 _SMALL = Load("", ("-n", "75M", "-M", "512"), has_super_segments=False)  # 12 of these are options
 _EXCHANGES = "50000"
-_CONNECTIONS = "10000"
+_CONNECTIONS = "20000"
 _SHORT_ROUNDS = 4  # of the traffic, for each round that was asked for
 _TCPDUMP_READY = "listening on"
 _OUTPUT = "output"
