@@ -126,7 +126,7 @@ class LineFormat(ABC):
         return cells.take(number, axis=0)
 
     def _pack(self, places: Sequence[int], records: Records) -> Words:
-        return pack(records, [self._columns[at].source for at in places])
+        return pack(records, [member for at in places for member in self._columns[at].members])
 
     def _time_of(self, mark: Mark) -> str:
         return squeeze([self._time.cells(np.array([mark.ts_ns], np.uint64))]).decode()

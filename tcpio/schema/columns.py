@@ -65,6 +65,11 @@ class Column(NamedTuple):
         """The member of the record that it is taken from."""
         return self.member or self.name
 
+    @property
+    def members(self) -> tuple[str, ...]:
+        """All members of the record that its text depends on."""
+        return (self.source, "dir") if self.is_send_only else (self.source,)
+
 
 _FLAG_WORDS = tuple(flags_text(bits) for bits in range(1 << len(FLAGS)))
 

@@ -13,10 +13,10 @@ from tcpio.output.as_text import TextFormat
 from tcpio.output.lines import Chunk, LineFormat, split
 from tcpio.output.times import make_time
 from tcpio.schema.batch import Batch, Lost, Mark
-from tcpio.schema.columns import find_columns
+from tcpio.schema.columns import EVERY, find_columns
 from tcpio.schema.record import no_records
 from tcpio.schema.time_formats import TIME_FORMATS
-from tests.unit.samples import make_records, times
+from tests.unit.samples import any_records, make_records, times
 
 LINES = Chunk(b"one\ntwo\nthree\n", 3)
 BLOCK = Chunk(b"one\ntwo\nthree\n", 3, is_lines=False)
@@ -60,18 +60,22 @@ def test_no_piece_is_empty() -> None:
 
 @pytest.mark.parametrize("time_format", ["", *TIME_FORMATS])
 @pytest.mark.parametrize("make", [TextFormat, JsonFormat, CsvFormat])
-def test_lines_that_repeat_are_as_if_each_were_written(make: Callable[..., LineFormat], time_format: str) -> None:
-    count, at_once = 3000, 500  # so few are written each for itself
-    numbers = np.arange(count)
-    records = make_records((numbers * 1_000_003 + 5).tolist(), lport=(80 + numbers % 3).tolist())
-    records["flags"], records["bytes"] = numbers % 5, numbers % 7
-    columns = find_columns("", with_time=bool(time_format))
-    whole, sliced = (
+@pytest.mark.parametrize(
+    "names", ["", "rtx,state", "+rtx,state", "flags,laddr,bytes", "cpu", "netns,cpu,dir", "segs,seq", ",".join(EVERY)]
+)
+def test_lines_are_as_if_each_were_written_alone(make: Callable[..., LineFormat], time_format: str, names: str) -> None:
+    records = any_records(150)
+    for member, limit in {"cpu": 12, "flags": 3, "dir": 2, "rtx": 2, "state": 13, "bytes": 3, "segs": 2}.items():
+        records[member] %= limit
+    records["raddr"][::2] = records["raddr"][0]
+    records["laddr"] = records["laddr"][0]
+    records["ts_ns"] = np.sort(records["ts_ns"] % (1 << 60))
+    columns = find_columns(names, with_time=bool(time_format))
+    whole, alone = (
         make(columns, make_time(time_format or "iso", timezone.utc, lambda ts_ns: ts_ns.astype(np.int64), 9))
         for _ in range(2)
     )
-    pieces = [sliced.chunks(Batch(records[start : start + at_once])) for start in range(0, count, at_once)]
     (chunk,) = whole.chunks(Batch(records))
 
-    assert chunk.data == b"".join(piece.data for (piece,) in pieces)
-    assert chunk.segments == count
+    assert bytes(chunk.data) == b"".join(bytes(alone.chunks(Batch(records[[at]]))[0].data) for at in range(150))
+    assert chunk.segments == 150
