@@ -217,7 +217,7 @@ def split(batch: Batch) -> Iterable[Records | Mark]:
 def _place(records: Records, mark: Mark) -> int:
     # Before the record whose time it has, which need not be in order; else where it would be if they are.
     same = np.flatnonzero(records["ts_ns"] == mark.ts_ns)
-    return int(same[0]) if len(same) else int(np.searchsorted(records["ts_ns"], mark.ts_ns))
+    return int(same[0]) if len(same) else int(np.searchsorted(records["ts_ns"], np.uint64(mark.ts_ns)))
 
 
 def word_index(column: Column, records: Records) -> Indices:

@@ -59,7 +59,8 @@ def weave(parts: Sequence[Pieces], befores: Cells | None = None) -> bytes | memo
     source = items(text, longest)[np.cumsum(table_sizes) - table_sizes]
     befores_at = places[:: len(parts)].copy()
     places[:: len(parts)] += width
-    # As many bytes of each as the longest has: what is too much is written over by what follows, the times last.
+    # As many bytes of each as the longest has: what is too much is written over by what follows; what stands
+    # before a line comes last.
     for at in range(0, len(number), _AT_ONCE):
         some = slice(at, at + _AT_ONCE)
         target[places[some]] = source.take(number[some])

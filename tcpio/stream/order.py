@@ -53,7 +53,7 @@ class Order:
         run = self._sort_pushed()
         # A mark counts as well, or one that no record follows would be held until the end.
         self._horizon_ns = max([until_ns, *run.times[-1:].tolist(), *(mark.ts_ns for mark in self._marks)])
-        cut = int(np.searchsorted(run.times, until_ns, side="right"))
+        cut = int(np.searchsorted(run.times, np.uint64(until_ns), side="right"))
         due = _merge(self._held, _Run(run.records[:cut], run.times[:cut]))
         self._held = _Run(run.records[cut:], run.times[cut:])
         return self._release(due, until_ns)
@@ -73,7 +73,7 @@ class Order:
     def _release(self, due: _Run, until_ns: int) -> Batch:
         marks = tuple(mark for mark in self._marks if mark.ts_ns <= until_ns)
         self._marks = self._marks[len(marks) :]
-        self.late += int(np.searchsorted(due.times, self._released_ns, side="left"))
+        self.late += int(np.searchsorted(due.times, np.uint64(self._released_ns), side="left"))
         self._released_ns = max([self._released_ns, *due.times[-1:].tolist()])
         return Batch(due.records, marks)
 

@@ -28,7 +28,7 @@ from tcpio.schema.counters import COUNTERS
 READY = "empty programs"
 TRACE, SUMMARY, RECORD = "trace", "summary", "record"
 
-_END_S = 0.1  # the longest that a ring is left to fill
+_ROUND_S = 0.1
 
 _SOURCE = """
 #include <uapi/linux/ptrace.h>
@@ -84,7 +84,7 @@ def _submit(btf: Btf, programs: tuple[Program, ...]) -> None:
         attached.attach()
         _say_ready(programs)
         while not signal.sigtimedwait({signal.SIGINT}, 0):
-            rings.wait(_END_S)
+            rings.wait(_ROUND_S)
             for _, _, ring in rings._open.values():
                 ring.release(ring.read_head())
 

@@ -63,12 +63,16 @@ def test_no_piece_is_empty() -> None:
 @pytest.mark.parametrize(
     "names", ["", "rtx,state", "+rtx,state", "flags,laddr,bytes", "cpu", "netns,cpu,dir", "segs,seq", ",".join(EVERY)]
 )
-def test_lines_are_as_if_each_were_written_alone(make: Callable[..., LineFormat], time_format: str, names: str) -> None:
-    records = any_records(150)
+@pytest.mark.parametrize("ends", [2, 80])
+def test_lines_are_as_if_each_were_written_alone(
+    make: Callable[..., LineFormat], time_format: str, names: str, ends: int
+) -> None:
+    count = 80
+    records = any_records(count)
     for member, limit in {"cpu": 12, "flags": 3, "dir": 2, "rtx": 2, "state": 13, "bytes": 3, "segs": 2}.items():
         records[member] %= limit
-    records["raddr"][::2] = records["raddr"][0]
-    records["laddr"] = records["laddr"][0]
+    for member in ("laddr", "raddr", "lport", "rport", "netns"):
+        records[member] = records[member][np.arange(count) % ends]
     records["ts_ns"] = np.sort(records["ts_ns"] % (1 << 60))
     columns = find_columns(names, with_time=bool(time_format))
     whole, alone = (
@@ -77,5 +81,5 @@ def test_lines_are_as_if_each_were_written_alone(make: Callable[..., LineFormat]
     )
     (chunk,) = whole.chunks(Batch(records))
 
-    assert bytes(chunk.data) == b"".join(bytes(alone.chunks(Batch(records[[at]]))[0].data) for at in range(150))
-    assert chunk.segments == 150
+    assert bytes(chunk.data) == b"".join(bytes(alone.chunks(Batch(records[[at]]))[0].data) for at in range(count))
+    assert chunk.segments == count

@@ -101,6 +101,16 @@ def test_what_comes_a_whole_round_late_is_released_and_counted() -> None:
     assert order.late == 2
 
 
+def test_times_are_told_apart_to_the_nanosecond_however_long_the_kernel_runs() -> None:
+    start = 1 << 60  # 36 years; from 104 days on a float has no room for all of them
+    order = Order()
+    round_of(order, [start, start + 2])
+
+    assert round_of(order, [start + 3, start + 4]) == [start, start + 2]
+    round_of(order, [start + 1])
+    assert order.late == 1
+
+
 def test_late_records_are_counted_once() -> None:
     order = Order()
     round_of(order, [10, 20])
