@@ -13,7 +13,7 @@ from tcpio.output.repeats import Pieces, to_pieces, weave
 from tcpio.output.times import TimeFormat
 from tcpio.schema.batch import Batch, Mark
 from tcpio.schema.columns import Column, Kind
-from tcpio.schema.distinct import Indices, Words, distinct, pack
+from tcpio.schema.distinct import Indices, distinct, pack
 from tcpio.schema.record import RECEIVE, Records, take
 
 _TIMES = (Kind.TIME, Kind.STAMP)
@@ -104,8 +104,7 @@ class LineFormat(ABC):
         return weave([self._pieces(places, records) for places in self._parts_at], befores)
 
     def _pieces(self, places: range, records: Records) -> Pieces:
-        first, number = distinct(self._pack(places, records))
-        different = take(records, first)
+        different, number = self._find_different(places, records)
         cells = self._parts(places, different)
         is_last = places.stop == len(self._columns)
         return to_pieces(join(self._framed(cells, different) if is_last else cells), number)
@@ -119,14 +118,16 @@ class LineFormat(ABC):
 
     def _shared_cells(self, places: Sequence[int], records: Records) -> Cells:
         # Written once for all that are alike in them, and taken from there.
-        first, number = distinct(self._pack(places, records))
-        cells: Cells = join(self._parts(places, take(records, first)))
-        if len(first) * _FEW < len(records):
+        different, number = self._find_different(places, records)
+        cells: Cells = join(self._parts(places, different))
+        if len(different) * _FEW < len(records):
             cells = compact(cells)
         return cells.take(number, axis=0)
 
-    def _pack(self, places: Sequence[int], records: Records) -> Words:
-        return pack(records, [member for at in places for member in self._columns[at].members])
+    def _find_different(self, places: Sequence[int], records: Records) -> tuple[Records, Indices]:
+        # The first of all that are alike in these columns, and for each record which of them is its like.
+        first, number = distinct(pack(records, [member for at in places for member in self._columns[at].members]))
+        return take(records, first), number
 
     def _time_of(self, mark: Mark) -> str:
         return squeeze([self._time.cells(np.array([mark.ts_ns], np.uint64))]).decode()
